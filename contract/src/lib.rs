@@ -1,1 +1,40 @@
-//! .
+//! What sensor, appliance and portal say to each other.
+//!
+//! The wings never import one another; everything that crosses from one to the next is a type in this crate: the
+//! activation token, the settings and the seed that carries them, enrolment, the device report, health. Nothing here
+//! opens a file or a socket (the client that does lives in `contract/client`).
+
+mod device;
+mod enrolment;
+mod health;
+mod mac;
+mod pin;
+mod report;
+mod seed;
+pub mod settings;
+mod timestamp;
+mod token;
+
+pub use device::{Attribute, DeviceClass, DeviceRecord, DeviceType, Evidence, Nature};
+pub use enrolment::{EnrolmentRequest, EnrolmentResponse, Refusal, RefusalCode};
+pub use health::{Condition, ConditionCode, HealthReport, InterfaceHealth, InterfaceRole, Level};
+pub use mac::{MacAddr, MacError};
+pub use pin::{CaPin, PinError};
+pub use report::{BatchAcknowledged, DeviceBatch, MAX_BATCH_DEVICES};
+pub use seed::{Seed, SEED_FILE, SEED_PATH, VOLUME_LABEL};
+pub use timestamp::Timestamp;
+pub use token::{ActivationToken, TokenError, MAX_TOKEN_CHARS};
+
+/// Paths of the portal's machine interface. Enrolment is open to whoever holds a token; the rest asks for the client
+/// certificate that enrolment gave.
+pub mod path {
+    /// `POST` [`EnrolmentRequest`](crate::EnrolmentRequest) → [`EnrolmentResponse`](crate::EnrolmentResponse), or
+    /// [`Refusal`](crate::Refusal) with status 403, 409 or 410.
+    pub const ENROL: &str = "/api/v1/enrol";
+    /// `POST` [`DeviceBatch`](crate::DeviceBatch) → [`BatchAcknowledged`](crate::BatchAcknowledged).
+    pub const DEVICES: &str = "/api/v1/sensor/devices";
+    /// `POST` [`HealthReport`](crate::HealthReport) → 204.
+    pub const HEALTH: &str = "/api/v1/sensor/health";
+    /// `GET` → 200 with a `Date` header; needs nothing. Used to measure clock drift and reachability.
+    pub const ALIVE: &str = "/healthz";
+}
