@@ -1,0 +1,132 @@
+//! What a dissector says: one reading, made by one device, at one place in one protocol.
+//!
+//! Values are text as it stood on the wire (lossily UTF-8, control characters and outer blanks removed, bounded), never
+//! an interpretation: that is `identify`'s work.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use eyot_contract::MacAddr;
+
+/// Longest value kept, in bytes; the rest of a longer one is cut at a character boundary.
+pub const MAX_VALUE_BYTES: usize = 512;
+
+/// One reading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation<'a> {
+    /// The device that the reading is about: usually the frame's sender, for DHCP the client, for an answer about
+    /// somebody else the one spoken of.
+    pub mac: MacAddr,
+    /// The address it used or was given, where there is one. May be a remote address behind a router's MAC; the
+    /// inventory tells those apart.
+    pub ip: Option<IpAddr>,
+    /// VLAN, innermost tag of the outer frame.
+    pub vlan: Option<u16>,
+    /// Where it was read.
+    pub field: Field,
+    /// What was read.
+    pub value: Cow<'a, str>,
+}
+
+macro_rules! fields {
+    ($($variant:ident = $name:literal, $doc:literal;)+) => {
+        /// Every place on the wire that a reading can come from. The name is stable: rules, evidence, counters and
+        /// documentation use it. The part before the dot is the protocol.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u16)]
+        pub enum Field { $(#[doc = $doc] $variant),+ }
+
+        impl Field {
+            /// Every field.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// `protocol.field`.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// One line on what stands there.
+            pub fn description(self) -> &'static str {
+                match self { $(Self::$variant => $doc),+ }
+            }
+
+            /// The protocol's registry name.
+            pub fn protocol(self) -> &'static str {
+                let name = self.name();
+                name.split_once('.').map_or(name, |(protocol, _)| protocol)
+            }
+
+            /// The field of that name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|f| f.name() == name)
+            }
+        }
+    };
+}
+
+fields! {
+    ArpAddress = "arp.address", "IPv4 address the sender claims (sender protocol address of a request, reply or announcement)";
+    NdAddress = "nd.address", "IPv6 address the sender claims (neighbour solicitation source or advertisement target)";
+    NdRouter = "nd.router", "the sender is an IPv6 router (router advertisement, or router flag of a neighbour advertisement); value: lifetime in seconds or `flag`";
+    DhcpHostname = "dhcp.hostname", "option 12, host name";
+    DhcpVendorClass = "dhcp.vendor_class", "option 60, vendor class identifier";
+    DhcpParameterList = "dhcp.parameter_list", "option 55, requested options in order, decimal, joined by commas";
+    DhcpOptions = "dhcp.options", "the options of a client message in order, decimal, joined by commas";
+    DhcpClientId = "dhcp.client_id", "option 61, client identifier, hexadecimal";
+    DhcpUserClass = "dhcp.user_class", "option 77, user class";
+    DhcpFqdn = "dhcp.fqdn", "option 81, client fully qualified domain name";
+    DhcpAddress = "dhcp.address", "IPv4 address given to the client (yiaddr of an acknowledgement) or kept by it (ciaddr)";
+    DhcpServer = "dhcp.server", "the sender answers as a DHCP server; value: its server identifier";
+    DhcpRouter = "dhcp.router", "option 3 of an answer: the network's router, IPv4";
+    DhcpVendorInfo = "dhcp.vendor_info", "option 125, enterprise number and text";
+    DnsQuery = "dns.query", "name asked for";
+    DnsAnswer = "dns.answer", "name and address of an answer, `name=address`; said by the server about others";
+    MdnsHostname = "mdns.hostname", "name of an A, AAAA or SRV record the sender owns, without `.local`";
+    MdnsService = "mdns.service", "DNS-SD service type the sender offers, `_ipp._tcp`";
+    MdnsInstance = "mdns.instance", "DNS-SD instance the sender offers, `name._ipp._tcp`";
+    MdnsTxt = "mdns.txt", "one TXT string of an offered service, `_ipp._tcp ty=Model`";
+    MdnsQuery = "mdns.query", "DNS-SD name or type the sender asks for";
+    SsdpServer = "ssdp.server", "SERVER header of NOTIFY or of an answer";
+    SsdpType = "ssdp.type", "NT or ST the sender announces";
+    SsdpUsn = "ssdp.usn", "USN header";
+    SsdpLocation = "ssdp.location", "LOCATION header";
+    SsdpUserAgent = "ssdp.user_agent", "USER-AGENT of the sender's M-SEARCH";
+    SsdpHeader = "ssdp.header", "any other header that names a product, `name: value`";
+    UpnpDevice = "upnp.device", "an element of a device description served by the device, `modelName=…`";
+    LldpChassis = "lldp.chassis", "chassis id";
+    LldpPort = "lldp.port", "port id or description";
+    LldpName = "lldp.name", "system name";
+    LldpDescription = "lldp.description", "system description";
+    LldpCapabilities = "lldp.capabilities", "enabled capabilities, comma-joined names (repeater, bridge, wlan_ap, router, telephone, docsis, station)";
+    LldpAddress = "lldp.address", "management address";
+    LldpMedHardware = "lldp.med_hardware", "LLDP-MED hardware revision";
+    LldpMedFirmware = "lldp.med_firmware", "LLDP-MED firmware revision";
+    LldpMedSoftware = "lldp.med_software", "LLDP-MED software revision";
+    LldpMedSerial = "lldp.med_serial", "LLDP-MED serial number";
+    LldpMedManufacturer = "lldp.med_manufacturer", "LLDP-MED manufacturer";
+    LldpMedModel = "lldp.med_model", "LLDP-MED model";
+    LldpMedAsset = "lldp.med_asset", "LLDP-MED asset id";
+    LldpMedClass = "lldp.med_class", "LLDP-MED device class: 1 generic, 2 media, 3 telephone, 4 network";
+    CdpDevice = "cdp.device", "device id";
+    CdpPort = "cdp.port", "port id";
+    CdpPlatform = "cdp.platform", "platform";
+    CdpVersion = "cdp.version", "software version text";
+    CdpCapabilities = "cdp.capabilities", "capabilities, comma-joined names (router, bridge, switch, host, igmp, repeater, phone, remote)";
+    CdpAddress = "cdp.address", "address";
+    HttpUserAgent = "http.user_agent", "User-Agent of a request the device sent";
+    HttpHost = "http.host", "Host of a request the device sent";
+    HttpPath = "http.path", "method and path of a request the device sent";
+    HttpServer = "http.server", "Server header of an answer the device sent";
+    HttpRealm = "http.realm", "realm of an authentication challenge the device sent";
+    HttpTitle = "http.title", "title of a page the device served";
+    HttpServed = "http.served", "path that was asked of the device";
+    TlsSni = "tls.sni", "server name in a ClientHello the device sent";
+    TlsJa3 = "tls.ja3", "JA3 of a ClientHello the device sent";
+    TlsJa4 = "tls.ja4", "JA4 of a ClientHello the device sent";
+    TlsAlpn = "tls.alpn", "ALPN offers, comma-joined";
+    TlsCertificate = "tls.certificate", "subject of a certificate the device presented (up to TLS 1.2), `CN=…, O=…`";
+    SipUserAgent = "sip.user_agent", "User-Agent of a SIP request the device sent";
+    SipServer = "sip.server", "Server of a SIP answer the device sent";
+    SipContact = "sip.contact", "Contact, with instance id, of a registration";
+    SipMethod = "sip.method", "methods the device sends (REGISTER, INVITE…), or `status` for answers";
+}
