@@ -1,5 +1,17 @@
 //! Bytes to observations. Opens nothing, reads no clock, never panics.
+//!
+//! [`Dissector::frame`] takes one captured frame and tells its sink what the frame says about devices: one
+//! [`Observation`] per reading. What a reading means is not decided here (that is `identify`), nor which readings belong
+//! to one device (that is `inventory`).
+//!
+//! The way of a frame: `link` takes the link header and VLAN tags off, `packet` the IP and transport headers; most frames
+//! end there, having cost two table look-ups. The few that carry identity go to their protocol, one folder each, all
+//! listed in [`protocols`]. TCP protocols read only the first bytes of each direction, which `flow` keeps.
 
+mod dissector;
 mod observation;
+mod registry;
 
+pub use dissector::{Counters, Dissector, Limits, ProtocolCounters, Summary};
 pub use observation::{Field, Observation, MAX_VALUE_BYTES};
+pub use registry::{protocols, Carrier, Protocol};
