@@ -1,0 +1,426 @@
+//! Requests, and what their failures mean.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use eyot_contract::settings::Proxy;
+use eyot_contract::{path, Refusal, Timestamp};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::header::{CONTENT_TYPE, DATE, USER_AGENT};
+use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
+use serde::de::DeserializeOwned;
+use serde::Serialize;
+
+use crate::route::{host_and_port, Route};
+use crate::trust::{add_roots, Judge, Rejection};
+use crate::{ClientError, Trust};
+
+/// How long a request may take from the first packet to the last byte of the answer, unless the builder says otherwise.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest wait for one step on the way (name, TCP, CONNECT); half of the whole when the whole is shorter.
+const STEP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest answer that is read. The contract's longest, an enrolment, is a few kilobytes.
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Idle connections are dropped after this, before middleboxes forget them.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// A certificate outside its dates is blamed on the clock when local and portal time are this far apart, in seconds.
+const CLOCK_TOLERANCE_S: i64 = 120;
+
+type Transport = legacy::Client<HttpsConnector<Route>, Full<Bytes>>;
+
+/// A client for one portal. Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub struct Client {
+    portal: Uri,
+    host: String,
+    transport: Transport,
+    measuring: Transport,
+    timeout: Duration,
+}
+
+/// The portal's sign of life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alive {
+    /// The portal's clock, from its `Date` header (whole seconds).
+    pub server_date: Timestamp,
+    /// This machine's clock when the answer came.
+    pub local_date: Timestamp,
+}
+
+impl Alive {
+    /// By how many seconds this machine is ahead of the portal (negative: behind).
+    pub fn drift_seconds(self) -> i64 {
+        self.local_date.seconds() - self.server_date.seconds()
+    }
+}
+
+/// Options of a [`Client`].
+pub struct Builder {
+    portal: String,
+    trust: Option<Trust>,
+    extra_ca_pem: Option<String>,
+    identity: Option<(String, String)>,
+    proxy: Option<Proxy>,
+    timeout: Duration,
+}
+
+impl Client {
+    /// Starts a client for `https://host[:port]`.
+    pub fn builder(portal: impl Into<String>) -> Builder {
+        Builder {
+            portal: portal.into(),
+            trust: None,
+            extra_ca_pem: None,
+            identity: None,
+            proxy: None,
+            timeout: DEFAULT_TIMEOUT,
+        }
+    }
+
+    /// `POST`s a value as JSON and reads the answer as JSON. An empty answer (204) reads as `()`.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn post_json<Req, Resp>(&self, path: &str, body: &Req) -> Result<Resp, ClientError>
+    where
+        Req: Serialize + ?Sized,
+        Resp: DeserializeOwned,
+    {
+        let body = serde_json::to_vec(body).map_err(|e| self.unreadable(path, e.to_string()))?;
+        let (_, answer) = self.request(&self.transport, Method::POST, path, Bytes::from(body)).await?;
+        let text: &[u8] = if answer.is_empty() { b"null" } else { &answer };
+        // serde's message can quote the text; the position is enough
+        serde_json::from_slice(text).map_err(|e| {
+            self.unreadable(path, format!("unexpected content at line {} column {}", e.line(), e.column()))
+        })
+    }
+
+    /// Asks for the portal's sign of life.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn alive(&self) -> Result<Alive, ClientError> {
+        self.alive_through(&self.transport).await
+    }
+
+    async fn alive_through(&self, transport: &Transport) -> Result<Alive, ClientError> {
+        let (headers, _) = self.request(transport, Method::GET, path::ALIVE, Bytes::new()).await?;
+        let server_date = headers
+            .get(DATE)
+            .and_then(|v| v.to_str().ok())
+            .and_then(http_date)
+            .ok_or_else(|| self.unreadable(path::ALIVE, "it has no Date header".to_owned()))?;
+        Ok(Alive { server_date, local_date: Timestamp::now() })
+    }
+
+    async fn request(
+        &self,
+        transport: &Transport,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(HeaderMap, Bytes), ClientError> {
+        let outcome = self.exchange(transport, method, path, body).await;
+        match outcome {
+            Err(Failure::Dates { not_before, not_after, issuer }) => {
+                Err(self.explain_dates(not_before, not_after, issuer).await)
+            }
+            Err(Failure::Told(error)) => Err(error),
+            Ok(answer) => Ok(answer),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        transport: &Transport,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(HeaderMap, Bytes), Failure> {
+        let uri = format!("{}{path}", self.portal.to_string().trim_end_matches('/'));
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header(USER_AGENT, concat!("eyot/", env!("CARGO_PKG_VERSION")))
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+            .map_err(|e| self.unreadable(path, format!("no request can be made: {e}")))?;
+        let answered = async {
+            let response = transport.request(request).await.map_err(|e| self.failure(&e))?;
+            let (parts, body) = response.into_parts();
+            let body = Limited::new(body, MAX_BODY_BYTES)
+                .collect()
+                .await
+                .map_err(|e| self.unreadable(path, e.to_string()))?
+                .to_bytes();
+            Ok((parts, body))
+        };
+        let (parts, body) = tokio::time::timeout(self.timeout, answered).await.unwrap_or_else(|_| {
+            Err(Failure::Told(ClientError::Timeout {
+                host: self.host.clone(),
+                seconds: self.timeout.as_secs().max(1),
+                step: "waiting for its answer",
+            }))
+        })?;
+        if parts.status.is_success() {
+            return Ok((parts.headers, body));
+        }
+        Err(Failure::Told(self.refusal(path, parts.status, &body)))
+    }
+
+    fn refusal(&self, path: &str, status: StatusCode, body: &[u8]) -> ClientError {
+        match serde_json::from_slice::<Refusal>(body) {
+            Ok(refusal) => ClientError::Refused(refusal),
+            Err(_) => ClientError::Status {
+                host: self.host.clone(),
+                path: path.to_owned(),
+                status: status.as_u16(),
+            },
+        }
+    }
+
+    /// The chain is the portal's and its dates do not fit the clock: whose fault is it?
+    async fn explain_dates(&self, not_before: i64, not_after: i64, issuer: String) -> ClientError {
+        match Box::pin(self.alive_through(&self.measuring)).await {
+            Ok(alive) if alive.drift_seconds().abs() > CLOCK_TOLERANCE_S => {
+                ClientError::ClockDrift { local: alive.local_date, portal: alive.server_date }
+            }
+            Ok(_) => ClientError::Certificate {
+                host: self.host.clone(),
+                reason: format!(
+                    "it is valid from {} to {} only; renew it at the portal",
+                    Timestamp::from_seconds(not_before),
+                    Timestamp::from_seconds(not_after)
+                ),
+                issuer,
+            },
+            Err(error) => error,
+        }
+    }
+
+    fn failure(&self, error: &legacy::Error) -> Failure {
+        if let Some(told) = find::<ClientError>(error) {
+            return Failure::Told(told.clone());
+        }
+        if let Some(tls) = find::<rustls::Error>(error) {
+            return self.tls_failure(tls);
+        }
+        Failure::Told(ClientError::Tls { host: self.host.clone(), reason: deepest(error) })
+    }
+
+    fn tls_failure(&self, error: &rustls::Error) -> Failure {
+        let host = self.host.clone();
+        let told = match error {
+            rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
+                match other.0.downcast_ref::<Rejection>() {
+                    Some(Rejection::WrongPin { issuer }) => {
+                        ClientError::WrongPin { host, issuer: issuer.clone() }
+                    }
+                    Some(Rejection::Certificate { reason, issuer }) => {
+                        ClientError::Certificate { host, reason: reason.clone(), issuer: issuer.clone() }
+                    }
+                    Some(Rejection::Dates { not_before, not_after, issuer }) => {
+                        return Failure::Dates {
+                            not_before: *not_before,
+                            not_after: *not_after,
+                            issuer: issuer.clone(),
+                        }
+                    }
+                    None => ClientError::Tls { host, reason: error.to_string() },
+                }
+            }
+            rustls::Error::AlertReceived(
+                alert @ (AlertDescription::CertificateRequired
+                | AlertDescription::BadCertificate
+                | AlertDescription::CertificateUnknown
+                | AlertDescription::CertificateExpired
+                | AlertDescription::CertificateRevoked
+                | AlertDescription::UnknownCA
+                | AlertDescription::AccessDenied),
+            ) => ClientError::IdentityRefused { alert: format!("{alert:?}") },
+            other => ClientError::Tls { host, reason: other.to_string() },
+        };
+        Failure::Told(told)
+    }
+
+    fn unreadable(&self, path: &str, reason: String) -> ClientError {
+        ClientError::Body { host: self.host.clone(), path: path.to_owned(), reason }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("portal", &self.portal)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    /// Whom to believe. Without it, only the extra CAs are believed.
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trust = Some(trust);
+        self
+    }
+
+    /// CAs to believe besides, PEM: for networks whose proxy inspects TLS, and for `https://` proxies.
+    pub fn extra_ca(mut self, pem: Option<String>) -> Self {
+        self.extra_ca_pem = pem;
+        self
+    }
+
+    /// Client certificate (chain) and its private key, both PEM.
+    pub fn identity(mut self, certificate_pem: impl Into<String>, key_pem: impl Into<String>) -> Self {
+        self.identity = Some((certificate_pem.into(), key_pem.into()));
+        self
+    }
+
+    /// The proxy to go through, if any.
+    pub fn proxy(mut self, proxy: Option<Proxy>) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
+    /// Time limit of a whole request.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The client. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`ClientError::Address`] and [`ClientError::Material`].
+    pub fn build(self) -> Result<Client, ClientError> {
+        let portal: Uri = self
+            .portal
+            .trim_end_matches('/')
+            .parse()
+            .map_err(|_| ClientError::Address(self.portal.clone()))?;
+        if portal.scheme_str() != Some("https") || portal.path().len() > 1 || portal.query().is_some() {
+            return Err(ClientError::Address(self.portal));
+        }
+        let (host, _) = host_and_port(&portal, 443)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let trust = self.trust.unwrap_or_else(|| Trust::CaPem(self.extra_ca_pem.clone().unwrap_or_default()));
+        let judge = Judge::new(&trust, self.extra_ca_pem.as_deref(), Arc::clone(&provider))?;
+        let step = STEP_TIMEOUT.min(self.timeout / 2);
+        let proxy_tls = Arc::new(proxy_tls(&provider, self.extra_ca_pem.as_deref())?);
+        let route = Route::new(self.proxy.as_ref(), proxy_tls, step)?;
+        // the measuring client carries no identity: it may talk to whoever answers, and only about the time
+        let measuring = transport(tls(&provider, judge.measuring(), None)?, route.clone());
+        let transport = transport(tls(&provider, judge, self.identity.as_ref())?, route);
+        Ok(Client { portal, host, transport, measuring, timeout: self.timeout })
+    }
+}
+
+enum Failure {
+    Dates { not_before: i64, not_after: i64, issuer: String },
+    Told(ClientError),
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::Told(error)
+    }
+}
+
+fn transport(tls: ClientConfig, route: Route) -> Transport {
+    let connector =
+        HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().wrap_connector(route);
+    legacy::Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .build(connector)
+}
+
+fn tls(
+    provider: &Arc<CryptoProvider>,
+    judge: Judge,
+    identity: Option<&(String, String)>,
+) -> Result<ClientConfig, ClientError> {
+    let builder = versions(provider)?.dangerous().with_custom_certificate_verifier(Arc::new(judge));
+    let Some((certificate, key)) = identity else { return Ok(builder.with_no_client_auth()) };
+    let unusable = |reason: String| ClientError::Material {
+        what: "this appliance's certificate or key",
+        reason,
+        remedy: "activate it again with a new token",
+    };
+    let chain = CertificateDer::pem_slice_iter(certificate.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| unusable(format!("the certificate is not valid PEM ({e})")))?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
+        .map_err(|_| unusable("the key is not a PEM private key".to_owned()))?;
+    builder.with_client_auth_cert(chain, key).map_err(|e| unusable(e.to_string()))
+}
+
+fn proxy_tls(provider: &Arc<CryptoProvider>, ca_pem: Option<&str>) -> Result<ClientConfig, ClientError> {
+    let mut roots = RootCertStore::empty();
+    if let Some(pem) = ca_pem {
+        add_roots(&mut roots, pem, "portal.ca")?;
+    }
+    Ok(versions(provider)?.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn versions(
+    provider: &Arc<CryptoProvider>,
+) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, ClientError> {
+    ClientConfig::builder_with_provider(Arc::clone(provider)).with_safe_default_protocol_versions().map_err(
+        |e| ClientError::Material {
+            what: "the TLS library",
+            reason: e.to_string(),
+            remedy: "reinstall the package",
+        },
+    )
+}
+
+/// The first error of a type in a chain. An `io::Error` hides what it wraps from `source`, so it is opened.
+fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
+    if let Some(found) = error.downcast_ref::<T>() {
+        return Some(found);
+    }
+    let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    match inside {
+        Some(inner) => find(inner),
+        None => find(error.source()?),
+    }
+}
+
+fn deepest(error: &(dyn StdError + 'static)) -> String {
+    let mut last = error;
+    while let Some(next) = last.source() {
+        last = next;
+    }
+    last.to_string()
+}
+
+/// `Tue, 15 Nov 1994 08:12:31 GMT` (RFC 9110 §5.6.7), the one form servers may send.
+fn http_date(text: &str) -> Option<Timestamp> {
+    let format = time::macros::format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
+    let moment = time::PrimitiveDateTime::parse(text, format).ok()?.assume_utc();
+    Some(Timestamp::from_seconds(moment.unix_timestamp()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_of_the_rfc_is_read() {
+        assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Timestamp::from_seconds(784_111_777)));
+        assert_eq!(http_date("Sunday, 06-Nov-94 08:49:37 GMT"), None);
+    }
+}

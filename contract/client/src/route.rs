@@ -1,0 +1,275 @@
+//! A byte stream to the portal: name resolution, TCP, and the proxy's CONNECT.
+//!
+//! hyper-util has a tunnel of its own, but it does not say with which status a proxy refused nor which authentication
+//! it wants, and it waits without limit. Here CONNECT goes through hyper's HTTP/1 connection, so both are known; every
+//! step has its own time limit.
+//!
+//! An `https://` proxy is verified against the operator's CAs (`portal.ca`).
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use base64::Engine;
+use eyot_contract::settings::Proxy;
+use http_body_util::Empty;
+use hyper::header::{HeaderValue, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::upgrade::Upgraded;
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::ClientError;
+
+/// The connector under the TLS layer.
+#[derive(Clone)]
+pub(crate) struct Route {
+    proxy: Option<Arc<ProxyRoute>>,
+    step_timeout: Duration,
+}
+
+struct ProxyRoute {
+    uri: Uri,
+    authorization: Option<HeaderValue>,
+    matcher: Matcher,
+    tls: Arc<ClientConfig>,
+}
+
+impl Route {
+    /// `proxy_tls` is used for `https://` proxies only.
+    pub(crate) fn new(
+        proxy: Option<&Proxy>,
+        proxy_tls: Arc<ClientConfig>,
+        step_timeout: Duration,
+    ) -> Result<Self, ClientError> {
+        let proxy = match proxy {
+            None => None,
+            Some(proxy) => Some(Arc::new(ProxyRoute::new(proxy, proxy_tls)?)),
+        };
+        Ok(Self { proxy, step_timeout })
+    }
+
+    async fn open(self, destination: Uri) -> Result<Wire, ClientError> {
+        let (host, port) = host_and_port(&destination, 443)?;
+        match self.proxy.as_ref().filter(|p| p.matcher.intercept(&destination).is_some()) {
+            None => {
+                let stream = self.dial(&host, port).await.map_err(|e| match e {
+                    DialError::Name(reason) => ClientError::Dns { host: host.clone(), reason },
+                    DialError::Connect(reason) => {
+                        ClientError::Unreachable { host: host.clone(), port, reason }
+                    }
+                })?;
+                Ok(Wire::Direct(TokioIo::new(stream)))
+            }
+            Some(proxy) => {
+                self.tunnel(proxy, &format!("{}:{port}", bracketed(&host))).await.map(Wire::Tunnel)
+            }
+        }
+    }
+
+    async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, DialError> {
+        let addresses: Vec<SocketAddr> =
+            match timeout(self.step_timeout, tokio::net::lookup_host((host, port))).await {
+                Ok(Ok(found)) => found.collect(),
+                Ok(Err(error)) => return Err(DialError::Name(error.to_string())),
+                Err(_) => {
+                    return Err(DialError::Name(format!(
+                        "no DNS answer within {} s",
+                        self.step_timeout.as_secs().max(1)
+                    )))
+                }
+            };
+        let share = self.step_timeout / u32::try_from(addresses.len().max(1)).unwrap_or(1);
+        let mut reasons = Vec::new();
+        for address in addresses {
+            match timeout(share, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => {
+                    // requests are small and answered one by one: waiting for more to send only delays them
+                    stream.set_nodelay(true).map_err(|e| DialError::Connect(e.to_string()))?;
+                    return Ok(stream);
+                }
+                Ok(Err(error)) => reasons.push(format!("{}: {error}", address.ip())),
+                Err(_) => reasons.push(format!("{}: no answer", address.ip())),
+            }
+        }
+        match reasons.is_empty() {
+            true => Err(DialError::Name("the name has no address".to_owned())),
+            false => Err(DialError::Connect(reasons.join(", "))),
+        }
+    }
+
+    async fn tunnel(&self, proxy: &ProxyRoute, target: &str) -> Result<Upgraded, ClientError> {
+        let plain = proxy.uri.scheme_str() != Some("https");
+        let (host, port) = host_and_port(&proxy.uri, if plain { 80 } else { 443 })?;
+        let shown = format!("{}:{port}", bracketed(&host));
+        let unreachable = |reason: String| ClientError::ProxyUnreachable { proxy: shown.clone(), reason };
+        let stream = self.dial(&host, port).await.map_err(|e| match e {
+            DialError::Name(reason) => unreachable(format!("its name cannot be resolved: {reason}")),
+            DialError::Connect(reason) => unreachable(reason),
+        })?;
+        let exchange = async {
+            if plain {
+                return connect(TokioIo::new(stream), proxy, &shown, target).await;
+            }
+            let name = ServerName::try_from(host.clone()).map_err(|e| unreachable(e.to_string()))?;
+            let stream = TlsConnector::from(Arc::clone(&proxy.tls))
+                .connect(name, stream)
+                .await
+                .map_err(|e| unreachable(format!("TLS to the proxy: {e}; give its CA as portal.ca")))?;
+            connect(TokioIo::new(stream), proxy, &shown, target).await
+        };
+        timeout(self.step_timeout, exchange).await.unwrap_or_else(|_| {
+            Err(unreachable(format!("no answer to CONNECT within {} s", self.step_timeout.as_secs().max(1))))
+        })
+    }
+}
+
+impl ProxyRoute {
+    fn new(proxy: &Proxy, tls: Arc<ClientConfig>) -> Result<Self, ClientError> {
+        let uri: Uri = proxy.url.parse().map_err(|_| ClientError::Material {
+            what: "proxy.url",
+            reason: format!("\"{}\" is not http://host:port or https://host:port", proxy.url),
+            remedy: "correct it in the settings",
+        })?;
+        let authorization = proxy.credentials.as_ref().map(|(user, password)| {
+            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+            // base64's alphabet is always a valid header value; an error is impossible, an empty value harmless
+            let mut value = HeaderValue::from_str(&format!("Basic {pair}"))
+                .unwrap_or_else(|_| HeaderValue::from_static(""));
+            value.set_sensitive(true);
+            value
+        });
+        let matcher =
+            Matcher::builder().https(proxy.url.as_str()).no(proxy.exceptions.join(",").as_str()).build();
+        Ok(Self { uri, authorization, matcher, tls })
+    }
+}
+
+async fn connect<S>(stream: S, proxy: &ProxyRoute, shown: &str, target: &str) -> Result<Upgraded, ClientError>
+where
+    S: Read + Write + Unpin + Send + 'static,
+{
+    let unreachable =
+        |e: hyper::Error| ClientError::ProxyUnreachable { proxy: shown.to_owned(), reason: e.to_string() };
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(stream).await.map_err(unreachable)?;
+    tokio::spawn(connection.with_upgrades());
+    let mut request = Request::builder().method(Method::CONNECT).uri(target).header(HOST, target);
+    if let Some(authorization) = &proxy.authorization {
+        request = request.header(PROXY_AUTHORIZATION, authorization);
+    }
+    let request = request.body(Empty::<bytes::Bytes>::new()).map_err(|e| ClientError::ProxyUnreachable {
+        proxy: shown.to_owned(),
+        reason: format!("no CONNECT request can be made for {target}: {e}"),
+    })?;
+    let response = sender.send_request(request).await.map_err(unreachable)?;
+    match response.status() {
+        status if status.is_success() => hyper::upgrade::on(response).await.map_err(unreachable),
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(ClientError::ProxyAuthentication {
+            proxy: shown.to_owned(),
+            credentials_given: proxy.authorization.is_some(),
+            schemes: response
+                .headers()
+                .get_all(PROXY_AUTHENTICATE)
+                .iter()
+                .filter_map(|v| v.to_str().ok()?.split_whitespace().next())
+                .map(str::to_owned)
+                .collect(),
+        }),
+        status => Err(ClientError::ProxyRefused {
+            proxy: shown.to_owned(),
+            target: target.to_owned(),
+            status: status.as_u16(),
+        }),
+    }
+}
+
+enum DialError {
+    Name(String),
+    Connect(String),
+}
+
+pub(crate) fn host_and_port(uri: &Uri, default: u16) -> Result<(String, u16), ClientError> {
+    let host = uri.host().ok_or_else(|| ClientError::Address(uri.to_string()))?;
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    Ok((host, uri.port_u16().unwrap_or(default)))
+}
+
+fn bracketed(host: &str) -> String {
+    match host.contains(':') {
+        true => format!("[{host}]"),
+        false => host.to_owned(),
+    }
+}
+
+impl tower_service::Service<Uri> for Route {
+    type Response = Wire;
+    type Error = ClientError;
+    type Future = Pin<Box<dyn Future<Output = Result<Wire, ClientError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ClientError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, destination: Uri) -> Self::Future {
+        Box::pin(self.clone().open(destination))
+    }
+}
+
+/// What the TLS layer runs over.
+pub(crate) enum Wire {
+    Direct(TokioIo<TcpStream>),
+    Tunnel(Upgraded),
+}
+
+impl Connection for Wire {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl Read for Wire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        match self.get_mut() {
+            Self::Direct(s) => Pin::new(s).poll_read(cx, buf),
+            Self::Tunnel(s) => Pin::new(s).poll_read(cx, buf),
+        }
+    }
+}
+
+impl Write for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        match self.get_mut() {
+            Self::Direct(s) => Pin::new(s).poll_write(cx, buf),
+            Self::Tunnel(s) => Pin::new(s).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        match self.get_mut() {
+            Self::Direct(s) => Pin::new(s).poll_flush(cx),
+            Self::Tunnel(s) => Pin::new(s).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        match self.get_mut() {
+            Self::Direct(s) => Pin::new(s).poll_shutdown(cx),
+            Self::Tunnel(s) => Pin::new(s).poll_shutdown(cx),
+        }
+    }
+}
