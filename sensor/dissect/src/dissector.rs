@@ -1,10 +1,16 @@
 //! The front door: one frame in, its readings out.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use eyot_capture::Frame;
 use eyot_contract::MacAddr;
 
+use crate::flow::Flows;
+use crate::link::{self, Kind, ETHERTYPE_IPV4, ETHERTYPE_IPV6};
+use crate::packet::{self, Network, Packet};
+use crate::readings::Readings;
+use crate::registry::{Dispatch, Outcome, PROTOCOLS};
 use crate::Observation;
 
 /// Bounds on what is remembered between frames.
@@ -93,27 +99,138 @@ pub struct Counters {
 }
 
 /// Turns frames into observations.
-#[derive(Debug)]
 pub struct Dissector {
-    limits: Limits,
+    dispatch: Dispatch,
+    flows: Flows,
     counters: Counters,
 }
 
 impl Dissector {
     /// A dissector that has seen nothing.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, counters: Counters::default() }
+        let protocols = PROTOCOLS
+            .iter()
+            .map(|protocol| ProtocolCounters { name: protocol.name, messages: 0, malformed: 0, readings: 0 })
+            .collect();
+        Self {
+            dispatch: Dispatch::new(),
+            flows: Flows::new(&limits),
+            counters: Counters { protocols, ..Counters::default() },
+        }
     }
 
     /// Reads one frame, gives every reading to `sink` and returns what the frame itself was.
     pub fn frame(&mut self, frame: &Frame<'_>, sink: &mut impl FnMut(&Observation<'_>)) -> Summary {
-        let _ = (sink, &self.limits);
+        let summary = self.read(frame, sink);
         self.counters.frames += 1;
-        Summary { vlan: frame.vlan, ..Summary::default() }
+        self.counters.truncated += u64::from(summary.truncated);
+        summary
     }
 
     /// Counts since the start.
     pub fn counters(&self) -> Counters {
         self.counters.clone()
     }
+
+    fn read(&mut self, frame: &Frame<'_>, sink: &mut dyn FnMut(&Observation<'_>)) -> Summary {
+        let cut = usize::try_from(frame.wire_len).is_ok_and(|length| frame.bytes.len() < length);
+        let Some(link) = link::read(frame) else {
+            self.counters.unknown_link += 1;
+            return Summary { vlan: frame.vlan, truncated: cut, ..Summary::default() };
+        };
+        let mut summary = Summary {
+            source: link.source,
+            destination: link.destination,
+            vlan: link.vlan,
+            truncated: cut,
+            ..Summary::default()
+        };
+        if matches!(link.kind, Kind::EtherType(ETHERTYPE_IPV4 | ETHERTYPE_IPV6)) {
+            if let Some(network) = packet::network(link.payload, &mut summary) {
+                self.network(frame, &network, &mut summary, sink);
+            }
+        } else if let Some(index) = self.dispatch.link(link.kind) {
+            let packet = Packet::bare(frame.at, &summary, link.payload);
+            self.message(&[Some(index)], &packet, &mut summary, sink);
+        }
+        summary
+    }
+
+    fn network(
+        &mut self,
+        frame: &Frame<'_>,
+        network: &Network<'_>,
+        summary: &mut Summary,
+        sink: &mut dyn FnMut(&Observation<'_>),
+    ) {
+        match network.protocol {
+            packet::IP_UDP => {
+                let Some((source, destination, payload, cut)) = packet::udp(network.payload) else { return };
+                let indices = [self.dispatch.udp(destination), self.dispatch.udp(source)];
+                if indices == [None, None] {
+                    return;
+                }
+                summary.truncated |= cut;
+                let packet = Packet {
+                    source_port: source,
+                    destination_port: destination,
+                    ..Packet::bare(frame.at, summary, payload)
+                };
+                self.message(&indices, &packet, summary, sink);
+            }
+            packet::IP_TCP => {
+                let Some(tcp) = packet::tcp(network.payload) else { return };
+                let packet = Packet {
+                    source_port: tcp.source,
+                    destination_port: tcp.destination,
+                    ..Packet::bare(frame.at, summary, tcp.payload)
+                };
+                let mut readings = Readings::new(sink, packet.source, packet.source_ip, summary.vlan);
+                let index = self.flows.segment(&tcp, &packet, &mut readings, &mut self.counters);
+                summary.protocol = index.and_then(name);
+            }
+            other => {
+                let Some(index) = self.dispatch.ip(other) else { return };
+                let packet = Packet::bare(frame.at, summary, network.payload);
+                self.message(&[Some(index)], &packet, summary, sink);
+            }
+        }
+    }
+
+    /// Offers a message to the protocols whose place it was found in, until one takes it.
+    fn message(
+        &mut self,
+        indices: &[Option<usize>],
+        packet: &Packet<'_>,
+        summary: &mut Summary,
+        sink: &mut dyn FnMut(&Observation<'_>),
+    ) {
+        for index in indices.iter().flatten() {
+            let Some(read) = PROTOCOLS.get(*index).and_then(|protocol| protocol.message) else { continue };
+            let mut readings = Readings::new(sink, packet.source, packet.source_ip, summary.vlan);
+            let outcome = read(packet, &mut readings);
+            if let Some(counters) = self.counters.protocols.get_mut(*index) {
+                counters.readings += readings.count();
+                match outcome {
+                    Outcome::Whole | Outcome::Partial => counters.messages += 1,
+                    Outcome::NotMine => counters.malformed += 1,
+                }
+            }
+            summary.truncated |= outcome == Outcome::Partial;
+            if outcome != Outcome::NotMine {
+                summary.protocol = name(*index);
+                return;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Dissector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dissector").field("counters", &self.counters).finish_non_exhaustive()
+    }
+}
+
+fn name(index: usize) -> Option<&'static str> {
+    PROTOCOLS.get(index).map(|protocol| protocol.name)
 }

@@ -8,9 +8,19 @@
 //! end there, having cost two table look-ups. The few that carry identity go to their protocol, one folder each, all
 //! listed in [`protocols`]. TCP protocols read only the first bytes of each direction, which `flow` keeps.
 
+mod cursor;
 mod dissector;
+mod flow;
+mod link;
 mod observation;
+mod packet;
+mod readings;
 mod registry;
+#[cfg(test)]
+mod testing;
+mod value;
+
+mod arp;
 
 pub use dissector::{Counters, Dissector, Limits, ProtocolCounters, Summary};
 pub use observation::{Field, Observation, MAX_VALUE_BYTES};

@@ -1,5 +1,10 @@
 //! The one list of protocols: the dissector's dispatch, the counters, `eyot-sensor protocols` and the documentation all
-//! derive from it.
+//! derive from it. A new protocol is one folder and one line in [`PROTOCOLS`].
+
+use crate::flow::StreamReader;
+use crate::packet::Packet;
+use crate::readings::Readings;
+use crate::{arp, link};
 
 /// Where a protocol is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +27,30 @@ pub enum Carrier {
     Within(&'static str),
 }
 
+/// What became of one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Understood to its end.
+    Whole,
+    /// The message ends early; what was there has been read.
+    Partial,
+    /// Something else in this protocol's place.
+    NotMine,
+}
+
+impl Outcome {
+    pub(crate) fn whole_if(whole: bool) -> Self {
+        if whole {
+            Self::Whole
+        } else {
+            Self::Partial
+        }
+    }
+}
+
+/// Reads a message that is one packet.
+pub(crate) type MessageReader = fn(&Packet<'_>, &mut Readings<'_>) -> Outcome;
+
 /// One protocol.
 #[derive(Clone, Copy, Debug)]
 pub struct Protocol {
@@ -31,11 +60,131 @@ pub struct Protocol {
     pub description: &'static str,
     /// Where it is looked for.
     pub carriers: &'static [Carrier],
+    pub(crate) message: Option<MessageReader>,
+    pub(crate) stream: Option<StreamReader>,
 }
 
-static PROTOCOLS: &[Protocol] = &[];
+/// In the order in which a connection's first bytes are offered to them.
+pub(crate) static PROTOCOLS: &[Protocol] = &[
+    arp::PROTOCOL,
+];
 
 /// Every protocol that is read.
 pub fn protocols() -> &'static [Protocol] {
     PROTOCOLS
+}
+
+/// Dispatch: from where a message was found to the protocol that reads it, as an index into [`PROTOCOLS`].
+pub(crate) struct Dispatch {
+    udp: Box<[u8]>,
+    ip: Box<[u8]>,
+    ethertypes: Vec<(u16, u8)>,
+    llc: Vec<(u8, u8)>,
+    snap: Vec<(([u8; 3], u16), u8)>,
+}
+
+/// No protocol.
+const NONE: u8 = u8::MAX;
+
+impl Dispatch {
+    pub(crate) fn new() -> Self {
+        let mut dispatch = Self {
+            udp: vec![NONE; 1 << 16].into(),
+            ip: vec![NONE; 1 << 8].into(),
+            ethertypes: Vec::new(),
+            llc: Vec::new(),
+            snap: Vec::new(),
+        };
+        for (index, protocol) in (0..NONE).zip(PROTOCOLS) {
+            for carrier in protocol.carriers {
+                match *carrier {
+                    Carrier::EtherType(kind) => dispatch.ethertypes.push((kind, index)),
+                    Carrier::Llc(sap) => dispatch.llc.push((sap, index)),
+                    Carrier::Snap(organisation, kind) => dispatch.snap.push(((organisation, kind), index)),
+                    Carrier::Ip(number) => set(&mut dispatch.ip, number.into(), index),
+                    Carrier::Udp(port) => set(&mut dispatch.udp, port.into(), index),
+                    // connections are told apart by their first bytes, what is inside another by that other
+                    Carrier::Tcp(_) | Carrier::AnyTcp | Carrier::Within(_) => {}
+                }
+            }
+        }
+        dispatch
+    }
+
+    pub(crate) fn udp(&self, port: u16) -> Option<usize> {
+        index(self.udp.get(usize::from(port)).copied())
+    }
+
+    pub(crate) fn ip(&self, number: u8) -> Option<usize> {
+        index(self.ip.get(usize::from(number)).copied())
+    }
+
+    pub(crate) fn link(&self, kind: link::Kind) -> Option<usize> {
+        match kind {
+            link::Kind::EtherType(kind) => find(&self.ethertypes, kind),
+            link::Kind::Llc(sap) => find(&self.llc, sap),
+            link::Kind::Snap(organisation, kind) => find(&self.snap, (organisation, kind)),
+        }
+    }
+}
+
+fn set(table: &mut [u8], place: usize, index: u8) {
+    if let Some(slot) = table.get_mut(place) {
+        *slot = index;
+    }
+}
+
+fn index(entry: Option<u8>) -> Option<usize> {
+    entry.filter(|entry| *entry != NONE).map(usize::from)
+}
+
+fn find<K: PartialEq + Copy>(list: &[(K, u8)], key: K) -> Option<usize> {
+    list.iter().find(|(k, _)| *k == key).map(|(_, index)| usize::from(*index))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::Field;
+
+    #[test]
+    fn fields_and_protocols_name_each_other() {
+        let registered: BTreeSet<_> = PROTOCOLS.iter().map(|p| p.name).collect();
+        let spoken: BTreeSet<_> = Field::ALL.iter().map(|f| f.protocol()).collect();
+        assert_eq!(registered, spoken);
+        assert_eq!(registered.len(), PROTOCOLS.len(), "a name is used twice");
+    }
+
+    #[test]
+    fn no_two_messages_share_a_place() {
+        let mut owners = BTreeMap::new();
+        for protocol in PROTOCOLS.iter().filter(|p| p.message.is_some()) {
+            for carrier in protocol.carriers {
+                if matches!(carrier, Carrier::Tcp(_) | Carrier::AnyTcp | Carrier::Within(_)) {
+                    continue;
+                }
+                let before = owners.insert(format!("{carrier:?}"), protocol.name);
+                assert_eq!(before, None, "{carrier:?} is claimed by {} too", protocol.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_protocol_is_reached() {
+        for protocol in PROTOCOLS {
+            let within = protocol.carriers.iter().any(|c| matches!(c, Carrier::Within(_)));
+            let tcp = protocol.carriers.iter().any(|c| matches!(c, Carrier::Tcp(_) | Carrier::AnyTcp));
+            let message = protocol
+                .carriers
+                .iter()
+                .any(|c| !matches!(c, Carrier::Within(_) | Carrier::Tcp(_) | Carrier::AnyTcp));
+            assert_eq!(message, protocol.message.is_some(), "{}", protocol.name);
+            assert_eq!(tcp, protocol.stream.is_some(), "{}", protocol.name);
+            assert!(within || tcp || message, "{}", protocol.name);
+        }
+    }
 }

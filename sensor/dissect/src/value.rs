@@ -1,0 +1,114 @@
+//! Text as it stood on the wire, made fit to keep: valid UTF-8, no control characters, no outer blanks, bounded.
+
+use std::borrow::Cow;
+
+use crate::MAX_VALUE_BYTES;
+
+/// Cleans text from the wire. Line ends and tabs become one blank, other control characters go, and so do zeros that pad
+/// a fixed field; what is longer than [`MAX_VALUE_BYTES`] is cut. Borrows when there was nothing to do.
+pub(crate) fn clean(bytes: &[u8]) -> Cow<'_, str> {
+    let bytes = trim(bytes);
+    if bytes.len() <= MAX_VALUE_BYTES && bytes.iter().all(|b| matches!(b, b' '..=b'~')) {
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            return Cow::Borrowed(text);
+        }
+    }
+    // a character is at most 4 bytes, so nothing beyond this can be kept
+    let bytes = bytes.get(..MAX_VALUE_BYTES * 4).unwrap_or(bytes);
+    Cow::Owned(clean_text(&String::from_utf8_lossy(bytes)))
+}
+
+/// The same for text that is already UTF-8.
+pub(crate) fn clean_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len().min(MAX_VALUE_BYTES));
+    let lines = text.contains(['\r', '\n', '\t']);
+    for character in text.chars() {
+        let character = match character {
+            '\t' | '\r' | '\n' => ' ',
+            c if c.is_control() => continue,
+            c => c,
+        };
+        if character == ' ' && (out.is_empty() || lines && out.ends_with(' ')) {
+            continue;
+        }
+        if out.len() + character.len_utf8() > MAX_VALUE_BYTES {
+            break;
+        }
+        out.push(character);
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// Without the blanks and zeros around it.
+fn trim(bytes: &[u8]) -> &[u8] {
+    let outer = |b: &u8| *b == 0 || b.is_ascii_whitespace();
+    let start = bytes.iter().position(|b| !outer(b)).unwrap_or(bytes.len());
+    let end = bytes.iter().rposition(|b| !outer(b)).map_or(start, |last| last + 1);
+    bytes.get(start..end).unwrap_or_default()
+}
+
+/// Lower-case hexadecimal, for identifiers that are not text.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .take(MAX_VALUE_BYTES / 2)
+        .flat_map(|b| [b >> 4, b & 15])
+        .filter_map(|nibble| DIGITS.get(usize::from(nibble)).map(|d| char::from(*d)))
+        .collect()
+}
+
+/// Printable ASCII from end to end, and something at all.
+pub(crate) fn is_text(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|b| matches!(b, b' '..=b'~'))
+}
+
+/// Numbers joined by commas.
+pub(crate) fn join_decimal(codes: impl IntoIterator<Item = u8>) -> String {
+    let mut out = String::new();
+    for code in codes {
+        if out.len() + 4 > MAX_VALUE_BYTES {
+            break;
+        }
+        if !out.is_empty() {
+            out.push(',');
+        }
+        out.push_str(&code.to_string());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_text_is_borrowed() {
+        assert!(matches!(clean(b"  Hue Bridge\0\0\0"), Cow::Borrowed("Hue Bridge")));
+        assert!(matches!(clean(b"\0\0"), Cow::Borrowed("")));
+    }
+
+    #[test]
+    fn controls_go_and_lines_stay_apart() {
+        assert_eq!(clean(b"IOS 12.2\r\nCopyright\x07 (c)\x1b[0m"), "IOS 12.2 Copyright (c)[0m");
+        assert_eq!(clean("caf\u{e9}\u{85}".as_bytes()), "caf\u{e9}");
+        assert_eq!(clean(b"\xff\xfeabc"), "\u{fffd}\u{fffd}abc");
+    }
+
+    #[test]
+    fn long_text_is_cut_at_a_character() {
+        let long = "é".repeat(1000);
+        let cut = clean(long.as_bytes());
+        assert_eq!(cut.len(), MAX_VALUE_BYTES);
+        assert!(cut.chars().all(|c| c == 'é'));
+        assert_eq!(clean(&[b'a'; 5000]).len(), MAX_VALUE_BYTES);
+    }
+
+    #[test]
+    fn hexadecimal_and_lists() {
+        assert_eq!(hex(&[0, 0x1f, 0xff]), "001fff");
+        assert_eq!(join_decimal([1, 3, 255]), "1,3,255");
+        assert_eq!(hex(&[0; 4000]).len(), MAX_VALUE_BYTES);
+    }
+}
