@@ -9,10 +9,22 @@ apt_options_of_this_machine() {
     sed 's/;$//' || true
 }
 
-# Prints the distinct "URI suite component" lines of this machine's binary package lists.
+# Prints the distinct "URI release component origin" lines of this machine's binary package lists.
 apt_mirrors_of_this_machine() {
   # shellcheck disable=SC2016 # the $(…) are apt's
   apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)' 'Created-By: Packages' | sort -u
+}
+
+# Prints deb-src lines for the distribution's archives that this machine installs from.
+source_lists_of_this_machine() {
+  local uri release component origin key
+  while read -r uri release component origin; do
+    if [[ $component != main || ! $origin =~ ^(Debian|Ubuntu)$ ]]; then continue; fi
+    # Where the distribution keeps its key today; older ones trust it without being told.
+    key=/usr/share/keyrings/${origin,,}-archive-keyring.gpg
+    if [[ -e $key ]]; then key="[signed-by=$key] "; else key=''; fi
+    printf 'deb-src %s%s %s main\n' "$key" "$uri" "$release"
+  done < <(apt_mirrors_of_this_machine)
 }
 
 # Prints sources.list lines for a Debian SUITE (with its updates and security suites): from EYOT_DEBIAN_MIRROR when set,

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # what is set here is used by whoever sources this
 # A base disk and a package in, a sealed raw disk out, by way of Packer. Sourced after run.sh, bases.sh, accelerator.sh.
 # The result is cached by what goes in: the base's key, the package, the recipe.
 

@@ -5,8 +5,9 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 readonly ROOT
 readonly CACHE=${EYOT_CACHE:-$ROOT/.cache}
 TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target}
-# The artefacts' target triple, as cargo knows it; zigbuild is told the glibc version on top (scripts/lib/binaries.sh).
+# The artefacts' target triple, as cargo knows it, and the oldest glibc they must run on (Ubuntu 18.04's).
 readonly TRIPLE=x86_64-unknown-linux-gnu
+readonly GLIBC=2.27
 
 PHASE=""
 PHASE_STARTED=0
