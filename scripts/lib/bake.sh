@@ -20,6 +20,7 @@ bake() { # BASE_NAME BASE_DISK BASE_KEY BASE_CHECKSUM DEB
   if [[ -e $BAKED_DISK && -e $BAKED_DISK.accelerator ]]; then
     BAKED_WITH=$(<"$BAKED_DISK.accelerator")
     say "already baked from the same base, package and recipe: $BAKED_DISK"
+    ln -sfn "${BAKED_DISK##*/}" "$CACHE/baked/$base_name.current"
     return
   fi
   mkdir -p "$CACHE/baked"
@@ -45,6 +46,7 @@ bake() { # BASE_NAME BASE_DISK BASE_KEY BASE_CHECKSUM DEB
   say "baked in $((SECONDS - started)) s"
   echo "$BAKED_WITH" >"$BAKED_DISK.accelerator"
   mv "$work/out/disk.raw" "$BAKED_DISK"
+  ln -sfn "${BAKED_DISK##*/}" "$CACHE/baked/$base_name.current"
   keep_newest 2 "$CACHE/baked/$base_name"-*.raw
 }
 

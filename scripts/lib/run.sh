@@ -59,10 +59,11 @@ content_key() { # FILE...
   for file in "$@"; do printf '%s %s\n' "$(sha256sum <"$file" | cut -d' ' -f1)" "${file##*/}"; done | LC_ALL=C sort | sha256sum | cut -c1-16
 }
 
-# Keeps the newest COUNT of the files that match, so that caches keyed by content do not grow without end.
+# Keeps the newest COUNT of the files that match, so that caches keyed by content do not grow without end. A
+# file's .accelerator note goes with it.
 keep_newest() { # COUNT FILE...
   local count=$1 file
   shift
   # shellcheck disable=SC2012 # the names are our own: hexadecimal keys
-  ls -1t "$@" 2>/dev/null | tail -n "+$((count + 1))" | while read -r file; do rm -rf "$file"; done
+  ls -1t "$@" 2>/dev/null | tail -n "+$((count + 1))" | while read -r file; do rm -rf "$file" "$file.accelerator"; done
 }
