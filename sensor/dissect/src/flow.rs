@@ -10,8 +10,6 @@
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 
-use eyot_contract::Timestamp;
-
 use crate::packet::{Packet, Tcp};
 use crate::readings::Readings;
 use crate::registry::PROTOCOLS;
@@ -191,7 +189,8 @@ impl Flows {
             State::Done => None,
             State::Collecting => self.collect(place, side, tcp, packet, readings, counters),
             State::Fresh | State::Between => {
-                if tcp.payload.is_empty() || direction.state == State::Between && behind(tcp, direction.next) {
+                if tcp.payload.is_empty() || direction.state == State::Between && behind(tcp, direction.next)
+                {
                     return None;
                 }
                 self.start(place, side, tcp, packet, readings, counters)
@@ -212,7 +211,9 @@ impl Flows {
         let direction = self.slots.get_mut(place)?.directions.get_mut(side)?;
         let known = (direction.state == State::Between).then_some(usize::from(direction.protocol));
         let reader = match known {
-            Some(index) => stream_of(index).filter(|reader| (reader.starts)(tcp.payload, packet)).map(|r| (index, r)),
+            Some(index) => {
+                stream_of(index).filter(|reader| (reader.starts)(tcp.payload, packet)).map(|r| (index, r))
+            }
             None => PROTOCOLS.iter().enumerate().find_map(|(index, protocol)| {
                 let reader = protocol.stream.as_ref()?;
                 (reader.starts)(tcp.payload, packet).then_some((index, reader))
@@ -273,7 +274,8 @@ impl Flows {
             counters.gaps += 1;
             last = true;
         } else {
-            let news = usize::try_from(overlap).ok().and_then(|skip| tcp.payload.get(skip..)).unwrap_or_default();
+            let news =
+                usize::try_from(overlap).ok().and_then(|skip| tcp.payload.get(skip..)).unwrap_or_default();
             if news.is_empty() && !tcp.fin {
                 return None;
             }

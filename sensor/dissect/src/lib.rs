@@ -9,9 +9,12 @@
 //! listed in [`protocols`]. TCP protocols read only the first bytes of each direction, which `flow` keeps.
 
 mod cursor;
+mod der;
 mod dissector;
 mod flow;
+mod head;
 mod link;
+mod markup;
 mod observation;
 mod packet;
 mod readings;
@@ -21,6 +24,17 @@ mod testing;
 mod value;
 
 mod arp;
+mod cdp;
+mod dhcp;
+mod dns;
+mod http;
+mod lldp;
+mod mdns;
+mod nd;
+mod sip;
+mod ssdp;
+mod tls;
+mod upnp;
 
 pub use dissector::{Counters, Dissector, Limits, ProtocolCounters, Summary};
 pub use observation::{Field, Observation, MAX_VALUE_BYTES};

@@ -82,7 +82,10 @@ pub(crate) fn read<'a>(frame: &Frame<'a>) -> Option<Link<'a>> {
             let _packet_type = cursor.u8()?;
             let length = cursor.u8()?;
             let address = cursor.array::<8>()?;
-            Some(Link { source: cooked_source(hardware, length.into(), address), ..payload(cursor, kind, vlan)? })
+            Some(Link {
+                source: cooked_source(hardware, length.into(), address),
+                ..payload(cursor, kind, vlan)?
+            })
         }
         _ => None,
     }
@@ -112,11 +115,8 @@ fn payload(mut cursor: Cursor<'_>, mut kind: u16, mut vlan: Option<u16>) -> Opti
     let organisation = cursor.array::<3>()?;
     let protocol = cursor.u16()?;
     // RFC 1042: with an organisation of zero the protocol id is an Ethernet type
-    let kind = if organisation == [0; 3] {
-        Kind::EtherType(protocol)
-    } else {
-        Kind::Snap(organisation, protocol)
-    };
+    let kind =
+        if organisation == [0; 3] { Kind::EtherType(protocol) } else { Kind::Snap(organisation, protocol) };
     link(kind, vlan, cursor.rest())
 }
 
@@ -195,10 +195,7 @@ mod tests {
         // PPP has no addresses
         let ppp = [0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x08, 0, 0x45];
         assert_eq!(read(&frame(LinkType::LINUX_SLL, &ppp)).unwrap().source, None);
-        assert_eq!(
-            read(&frame(LinkType::RAW, &[0x60])).unwrap().kind,
-            Kind::EtherType(ETHERTYPE_IPV6)
-        );
+        assert_eq!(read(&frame(LinkType::RAW, &[0x60])).unwrap().kind, Kind::EtherType(ETHERTYPE_IPV6));
         assert!(read(&frame(LinkType::RAW, &[0x10])).is_none());
         assert!(read(&frame(LinkType(105), &[0x60; 40])).is_none());
     }

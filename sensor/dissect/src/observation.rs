@@ -1,7 +1,7 @@
 //! What a dissector says: one reading, made by one device, at one place in one protocol.
 //!
-//! Values are text as it stood on the wire (lossily UTF-8, control characters and outer blanks removed, bounded), never
-//! an interpretation: that is `identify`'s work.
+//! Values are text as it stood on the wire (lossily UTF-8, control characters and outer blanks removed, line ends turned
+//! into one blank, bounded), never an interpretation: that is `identify`'s work.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -129,4 +129,10 @@ fields! {
     SipServer = "sip.server", "Server of a SIP answer the device sent";
     SipContact = "sip.contact", "Contact, with instance id, of a registration";
     SipMethod = "sip.method", "methods the device sends (REGISTER, INVITE…), or `status` for answers";
+    NdPrefix = "nd.prefix", "on-link prefix the router announces, `2001:db8::/64`";
+    DhcpRequested = "dhcp.requested", "IPv4 address a client without one asks for in a request (option 50)";
+    MdnsHostInfo = "mdns.host_info", "HINFO record the sender owns: processor and system, blank between";
+    SsdpSearch = "ssdp.search", "ST that the sender's M-SEARCH looks for";
+    HttpPoweredBy = "http.powered_by", "X-Powered-By header of an answer the device sent";
+    HttpCookie = "http.cookie", "name, without the value, of a cookie the device set";
 }

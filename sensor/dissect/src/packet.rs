@@ -1,11 +1,14 @@
-//! From a link payload to a message: IP by etherparse's lax reader, then UDP and TCP headers (RFC 768, RFC 9293).
+//! From a link payload to a message: IPv4 (RFC 791), IPv6 with its extension headers (RFC 8200), UDP (RFC 768) and TCP
+//! (RFC 9293).
+//!
+//! Written out here rather than taken from a crate, because every frame passes through: it costs no allocation and
+//! there is no unchecked access in it. The tests hold it against another implementation.
 //!
 //! Lengths are believed only as far as there are bytes; checksums are not looked at, since a mirror port often shows
 //! frames before a NIC has filled them in. Fragments after the first carry nothing readable and only count.
 
 use std::net::IpAddr;
 
-use etherparse::{Ipv6ExtensionSlice, LaxIpPayloadSlice, LaxIpSlice};
 use eyot_contract::{MacAddr, Timestamp};
 
 use crate::cursor::Cursor;
@@ -14,6 +17,25 @@ use crate::Summary;
 /// IP protocol numbers.
 pub(crate) const IP_TCP: u8 = 6;
 pub(crate) const IP_UDP: u8 = 17;
+
+/// IPv4's header without options, in bytes.
+const IPV4_HEADER: usize = 20;
+const MORE_FRAGMENTS_IPV4: u16 = 0x2000;
+const FRAGMENT_OFFSET_IPV4: u16 = 0x1fff;
+const MORE_FRAGMENTS_IPV6: u16 = 0x0001;
+const FRAGMENT_OFFSET_IPV6: u16 = 0xfff8;
+
+/// IPv6 extension headers, by their protocol numbers.
+const HOP_BY_HOP: u8 = 0;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const AUTHENTICATION: u8 = 51;
+const DESTINATION: u8 = 60;
+const MOBILITY: u8 = 135;
+const HOST_IDENTITY: u8 = 139;
+const SHIM6: u8 = 140;
+/// Extension headers passed over at most.
+const MAX_EXTENSIONS: usize = 8;
 
 /// A message and who sent it to whom: what a protocol is given.
 #[derive(Clone, Copy, Debug)]
@@ -61,33 +83,79 @@ pub(crate) struct Network<'a> {
 /// Reads the IP header into the summary. `None` when there is nothing behind it to read: a later fragment, a header
 /// that is not whole, or no IP at all.
 pub(crate) fn network<'a>(bytes: &'a [u8], summary: &mut Summary) -> Option<Network<'a>> {
-    let (ip, trouble) = LaxIpSlice::from_slice(bytes).ok()?;
-    let fragment_offset = match &ip {
-        LaxIpSlice::Ipv4(v4) => {
-            let header = v4.header();
-            summary.source_ip = known(IpAddr::V4(header.source_addr()));
-            summary.destination_ip = known(IpAddr::V4(header.destination_addr()));
-            summary.hop_limit = Some(header.ttl());
-            header.fragments_offset().value()
-        }
-        LaxIpSlice::Ipv6(v6) => {
-            let header = v6.header();
-            summary.source_ip = known(IpAddr::V6(header.source_addr()));
-            summary.destination_ip = known(IpAddr::V6(header.destination_addr()));
-            summary.hop_limit = Some(header.hop_limit());
-            let fragment = v6.extensions().clone().into_iter().find_map(|extension| match extension {
-                Ipv6ExtensionSlice::Fragment(fragment) => Some(fragment.fragment_offset().value()),
-                _ => None,
-            });
-            fragment.unwrap_or(0)
-        }
-    };
-    let LaxIpPayloadSlice { incomplete, ip_number, fragmented, payload, .. } = ip.payload().clone();
-    summary.truncated |= incomplete || fragmented;
-    if trouble.is_some() || fragment_offset != 0 {
-        return None;
+    match bytes.first()? >> 4 {
+        4 => ipv4(bytes, summary),
+        6 => ipv6(bytes, summary),
+        _ => None,
     }
-    Some(Network { protocol: ip_number.0, payload })
+}
+
+/// RFC 791 section 3.1.
+fn ipv4<'a>(bytes: &'a [u8], summary: &mut Summary) -> Option<Network<'a>> {
+    let mut cursor = Cursor::new(bytes);
+    let header_length = usize::from(cursor.u8()? & 0x0f) * 4;
+    cursor.skip(1)?;
+    let total = usize::from(cursor.u16()?);
+    cursor.skip(2)?;
+    let fragment = cursor.u16()?;
+    let hop_limit = cursor.u8()?;
+    let protocol = cursor.u8()?;
+    cursor.skip(2)?;
+    let (source, destination) = (cursor.ipv4()?, cursor.ipv4()?);
+    summary.source_ip = known(IpAddr::V4(source));
+    summary.destination_ip = known(IpAddr::V4(destination));
+    summary.hop_limit = Some(hop_limit);
+    cursor.skip(header_length.checked_sub(IPV4_HEADER)?)?;
+    // a total of 0 is a segment that offloading had not cut up yet
+    let (payload, whole) = match total.checked_sub(header_length) {
+        Some(length) => cursor.take_lax(length),
+        None => (cursor.rest(), true),
+    };
+    let offset = fragment & FRAGMENT_OFFSET_IPV4;
+    summary.truncated |= !whole || fragment & MORE_FRAGMENTS_IPV4 != 0 || offset != 0;
+    (offset == 0).then_some(Network { protocol, payload })
+}
+
+/// RFC 8200 sections 3 and 4.
+fn ipv6<'a>(bytes: &'a [u8], summary: &mut Summary) -> Option<Network<'a>> {
+    let mut cursor = Cursor::new(bytes);
+    cursor.skip(4)?;
+    let length = usize::from(cursor.u16()?);
+    let mut protocol = cursor.u8()?;
+    let hop_limit = cursor.u8()?;
+    let (source, destination) = (cursor.ipv6()?, cursor.ipv6()?);
+    summary.source_ip = known(IpAddr::V6(source));
+    summary.destination_ip = known(IpAddr::V6(destination));
+    summary.hop_limit = Some(hop_limit);
+    // a length of 0 is a jumbogram, or as above
+    let (payload, whole) = if length == 0 { (cursor.rest(), true) } else { cursor.take_lax(length) };
+    summary.truncated |= !whole;
+    let mut cursor = Cursor::new(payload);
+    for _ in 0..MAX_EXTENSIONS {
+        // the length counts units beyond the first 8 bytes; RFC 4302 counts in other units
+        let unit = match protocol {
+            HOP_BY_HOP | ROUTING | DESTINATION | MOBILITY | HOST_IDENTITY | SHIM6 => 8,
+            AUTHENTICATION => 4,
+            FRAGMENT => {
+                protocol = cursor.u8()?;
+                cursor.skip(1)?;
+                let fragment = cursor.u16()?;
+                cursor.skip(4)?;
+                if fragment & (FRAGMENT_OFFSET_IPV6 | MORE_FRAGMENTS_IPV6) != 0 {
+                    summary.truncated = true;
+                }
+                if fragment & FRAGMENT_OFFSET_IPV6 != 0 {
+                    return None;
+                }
+                continue;
+            }
+            _ => return Some(Network { protocol, payload: cursor.rest() }),
+        };
+        protocol = cursor.u8()?;
+        let units = usize::from(cursor.u8()?);
+        cursor.skip(units * unit + 6)?;
+    }
+    None
 }
 
 /// The unspecified address says that there is none.
@@ -136,4 +204,112 @@ pub(crate) fn tcp(bytes: &[u8]) -> Option<Tcp<'_>> {
         rst: flags & 4 != 0,
         payload: if header < 20 { return None } else { bytes.get(header..)? },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use etherparse::PacketBuilder;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the other implementation writes, read here: addresses, ports, payload.
+    fn read(bytes: &[u8]) -> (Summary, u8, u16, u16, Vec<u8>) {
+        let mut summary = Summary::default();
+        let network = network(bytes, &mut summary).unwrap();
+        let (source, destination, payload) = if network.protocol == IP_UDP {
+            let (source, destination, payload, cut) = udp(network.payload).unwrap();
+            assert!(!cut);
+            (source, destination, payload.to_vec())
+        } else {
+            let tcp = tcp(network.payload).unwrap();
+            (tcp.source, tcp.destination, tcp.payload.to_vec())
+        };
+        (summary, network.protocol, source, destination, payload)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn reads_what_another_implementation_writes(
+            v6 in any::<bool>(),
+            is_tcp in any::<bool>(),
+            (from, to) in any::<([u8; 16], [u8; 16])>(),
+            (source, destination) in any::<(u16, u16)>(),
+            hops in any::<u8>(),
+            sequence in any::<u32>(),
+            payload in prop::collection::vec(any::<u8>(), 0..100),
+            padding in 0_usize..20,
+        ) {
+            let [from4, to4] = [&from, &to].map(|bytes| <[u8; 4]>::try_from(&bytes[..4]).unwrap());
+            let network = if v6 {
+                PacketBuilder::ipv6(from, to, hops)
+            } else {
+                PacketBuilder::ipv4(from4, to4, hops)
+            };
+            let mut bytes = Vec::new();
+            if is_tcp {
+                let transport = network.tcp(source, destination, sequence, 1).syn();
+                transport.write(&mut bytes, &payload).unwrap();
+            } else {
+                network.udp(source, destination).write(&mut bytes, &payload).unwrap();
+            }
+            // what Ethernet fills a short frame with
+            bytes.resize(bytes.len() + padding, 0xee);
+            let (summary, protocol, s, d, p) = read(&bytes);
+            let [from_ip, to_ip] =
+                if v6 { [from, to].map(IpAddr::from) } else { [from4, to4].map(IpAddr::from) };
+            prop_assert_eq!(summary.source_ip, known(from_ip));
+            prop_assert_eq!(summary.destination_ip, known(to_ip));
+            prop_assert_eq!(summary.hop_limit, Some(hops));
+            prop_assert!(!summary.truncated);
+            prop_assert_eq!(protocol, if is_tcp { IP_TCP } else { IP_UDP });
+            prop_assert_eq!((s, d, p), (source, destination, payload));
+        }
+    }
+
+    /// IPv6 with the given chain of extension headers before UDP.
+    fn chain(first: u8, extensions: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0x60, 0, 0, 0, 0, extensions.len() as u8 + 9, first, 64];
+        bytes.extend([0xfe; 32]);
+        bytes.extend(extensions);
+        bytes.extend([0, 53, 0x9c, 0x40, 0, 9, 0, 0, b'x']);
+        bytes
+    }
+
+    #[test]
+    fn extension_headers_are_passed_over() {
+        let hop_and_routing = [43, 0, 1, 4, 0, 0, 0, 0, 51, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let authentication = [17, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let bytes = chain(0, &[&hop_and_routing[..], &authentication].concat());
+        let (summary, _, source, _, payload) = read(&bytes);
+        assert_eq!((source, payload, summary.truncated), (53, vec![b'x'], false));
+    }
+
+    #[test]
+    fn only_the_first_fragment_of_ipv6_is_read() {
+        let (summary, _, source, ..) = read(&chain(44, &[17, 0, 0, 1, 0, 0, 0, 9]));
+        assert_eq!((source, summary.truncated), (53, true));
+        let mut summary = Summary::default();
+        assert!(network(&chain(44, &[17, 0, 0, 8, 0, 0, 0, 9]), &mut summary).is_none());
+        assert!(summary.truncated && summary.source_ip.is_some());
+        // an atomic fragment is a whole packet (RFC 6946)
+        assert!(!read(&chain(44, &[17, 0, 0, 0, 0, 0, 0, 9])).0.truncated);
+    }
+
+    #[test]
+    fn survives_any_bytes() {
+        for good in [chain(44, &[17, 0, 0, 1, 0, 0, 0, 9]), chain(0, &[17, 0, 1, 4, 0, 0, 0, 0])] {
+            crate::testing::survives(&good, |bytes| {
+                let mut summary = Summary::default();
+                if let Some(network) = network(bytes, &mut summary) {
+                    udp(network.payload);
+                    tcp(network.payload);
+                }
+            });
+        }
+    }
 }

@@ -2,9 +2,10 @@
 //! derive from it. A new protocol is one folder and one line in [`PROTOCOLS`].
 
 use crate::flow::StreamReader;
+use crate::link;
 use crate::packet::Packet;
 use crate::readings::Readings;
-use crate::{arp, link};
+use crate::{arp, cdp, dhcp, dns, http, lldp, mdns, nd, sip, ssdp, tls, upnp};
 
 /// Where a protocol is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,17 @@ pub struct Protocol {
 /// In the order in which a connection's first bytes are offered to them.
 pub(crate) static PROTOCOLS: &[Protocol] = &[
     arp::PROTOCOL,
+    nd::PROTOCOL,
+    dhcp::PROTOCOL,
+    dns::PROTOCOL,
+    mdns::PROTOCOL,
+    ssdp::PROTOCOL,
+    upnp::PROTOCOL,
+    lldp::PROTOCOL,
+    cdp::PROTOCOL,
+    tls::PROTOCOL,
+    http::PROTOCOL,
+    sip::PROTOCOL,
 ];
 
 /// Every protocol that is read.

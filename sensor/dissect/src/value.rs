@@ -79,6 +79,16 @@ pub(crate) fn join_decimal(codes: impl IntoIterator<Item = u8>) -> String {
     out
 }
 
+/// The names of the bits that are set, joined by commas; a set with none of them is its number.
+pub(crate) fn flags<B: Copy + Into<u32>>(table: &[(B, &str)], bits: u32) -> String {
+    let named: Vec<_> =
+        table.iter().filter(|(bit, _)| bits & (*bit).into() != 0).map(|(_, name)| *name).collect();
+    if named.is_empty() && bits != 0 {
+        return format!("{bits:#x}");
+    }
+    named.join(",")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

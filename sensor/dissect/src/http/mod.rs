@@ -1,0 +1,128 @@
+//! HTTP/1: who asks with what program, and what a server calls itself.
+//!
+//! Any connection whose first bytes look like HTTP is read, on any port. Of a request the program and the path without
+//! its query are given; of an answer the server, the realm of a challenge, the title of a small page, and a UPnP device
+//! description if that is what passes. Values of cookies, credentials and queries are never given.
+
+mod parser;
+
+use crate::flow::{Stream, StreamReader, Verdict};
+use crate::head::words;
+use crate::markup::unescape;
+use crate::packet::Packet;
+use crate::readings::Readings;
+use crate::value::clean;
+use crate::{upnp, Carrier, Field, Protocol};
+use parser::{Body, Head, Kind};
+
+pub(crate) const PROTOCOL: Protocol = Protocol {
+    name: "http",
+    description: "HTTP/1: user agent, host, server, realm, page title",
+    carriers: &[Carrier::AnyTcp],
+    message: None,
+    stream: Some(StreamReader { starts, read }),
+};
+
+/// A head that is longer is not waited for.
+const MAX_HEAD: usize = 8 * 1024;
+/// Low bits of the mark: where the body begins. High bits: what it is. 0 while the head is awaited.
+const MARK_LENGTH: u32 = 0x00ff_ffff;
+const MARK_PAGE: u32 = 1 << 24;
+const MARK_XML: u32 = 2 << 24;
+
+fn starts(bytes: &[u8], _: &Packet<'_>) -> bool {
+    parser::starts(bytes)
+}
+
+fn read(stream: &mut Stream<'_>, readings: &mut Readings<'_>) -> Verdict {
+    if *stream.mark == 0 {
+        let head = parser::parse(stream.bytes).filter(|head| head.is_whole());
+        if head.is_none() && !stream.last && stream.bytes.len() < MAX_HEAD {
+            return Verdict::More(stream.bytes.len() + 1);
+        }
+        let Some(head) = head.or_else(|| parser::parse(stream.bytes)) else { return Verdict::NotMine };
+        let body = match head.kind {
+            Kind::Request => {
+                request(&head, stream.packet, readings);
+                return Verdict::Message;
+            }
+            Kind::Answer => {
+                answer(&head, readings);
+                head.body()
+            }
+        };
+        let start = u32::try_from(head.length()).unwrap_or(MARK_LENGTH).min(MARK_LENGTH);
+        *stream.mark = match body {
+            Body::Page => MARK_PAGE | start,
+            Body::Xml => MARK_XML | start,
+            Body::Other => return Verdict::Message,
+        };
+        if let (Body::Xml, Some(length)) = (body, head.content_length()) {
+            let end = head.length().saturating_add(length);
+            if end > stream.bytes.len() && !stream.last {
+                return Verdict::More(end);
+            }
+        }
+    }
+    body(stream, readings)
+}
+
+fn request(head: &Head<'_>, packet: &Packet<'_>, readings: &mut Readings<'_>) {
+    if let Some(agent) = head.get("user-agent") {
+        readings.bytes(Field::HttpUserAgent, agent);
+    }
+    if let Some(host) = head.get("host") {
+        readings.bytes(Field::HttpHost, host);
+    }
+    let Some((method, target, _)) = words(head.start()) else { return };
+    let path = target.split(|b| matches!(b, b'?' | b'#')).next().unwrap_or_default();
+    readings.text(Field::HttpPath, &format!("{} {}", clean(method), clean(path)));
+    // behind a router's hardware address stands the whole Internet; only what is asked of a local address is its own
+    if packet.destination_ip.is_some_and(|ip| parser::is_local(&ip)) {
+        readings.about(packet.destination, packet.destination_ip);
+        readings.bytes(Field::HttpServed, path);
+        readings.about(packet.source, packet.source_ip);
+    }
+}
+
+fn answer(head: &Head<'_>, readings: &mut Readings<'_>) {
+    for (name, value) in head.headers() {
+        match name.to_ascii_lowercase().as_slice() {
+            b"server" => readings.bytes(Field::HttpServer, value),
+            b"x-powered-by" => readings.bytes(Field::HttpPoweredBy, value),
+            b"www-authenticate" => {
+                if let Some(realm) = parser::realm(value) {
+                    readings.bytes(Field::HttpRealm, realm);
+                }
+            }
+            b"set-cookie" => {
+                let name = value.split(|b| matches!(b, b'=' | b';')).next().unwrap_or_default();
+                readings.bytes(Field::HttpCookie, name);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The part after the head, which `mark` points to.
+fn body(stream: &mut Stream<'_>, readings: &mut Readings<'_>) -> Verdict {
+    let start = usize::try_from(*stream.mark & MARK_LENGTH).unwrap_or(usize::MAX);
+    let is_page = *stream.mark & MARK_PAGE != 0;
+    let body = stream.bytes.get(start..).unwrap_or_default();
+    // an end that was cut in two may begin in what was shown before
+    let fresh = stream.fresh.saturating_sub(start + parser::LONGEST_END);
+    let ended = stream.last
+        || parser::has_end(body.get(fresh..).unwrap_or_default(), is_page)
+        || parser::parse(stream.bytes).is_some_and(|head| head.body_is_whole(body));
+    if !ended {
+        return Verdict::More(stream.bytes.len() + 1);
+    }
+    if is_page {
+        if let Some(title) = parser::title(body) {
+            readings.text(Field::HttpTitle, unescape(title).trim());
+        }
+    } else {
+        upnp::read(body, readings);
+    }
+    Verdict::Message
+}

@@ -1,0 +1,74 @@
+//! SIP: which program speaks, which methods it uses, and how it registers.
+//!
+//! A proxy passes on what others say about themselves. A request that has been through one carries more than one Via; an
+//! answer whose contact is another address than its sender's was made by somebody else. Of those only the method is
+//! given.
+
+mod parser;
+
+use crate::flow::{Stream, StreamReader, Verdict};
+use crate::packet::Packet;
+use crate::readings::Readings;
+use crate::registry::Outcome;
+use crate::{Carrier, Field, Protocol};
+use parser::{Kind, Message};
+
+pub(crate) const PROTOCOL: Protocol = Protocol {
+    name: "sip",
+    description: "Session Initiation Protocol: user agent, server, contact, methods",
+    carriers: &[Carrier::Udp(5060), Carrier::Udp(5061), Carrier::AnyTcp],
+    message: Some(read_packet),
+    stream: Some(StreamReader { starts, read: read_stream }),
+};
+
+/// A head that is longer is not waited for.
+const MAX_HEAD: usize = 8 * 1024;
+
+fn read_packet(packet: &Packet<'_>, readings: &mut Readings<'_>) -> Outcome {
+    let Some(message) = parser::parse(packet.payload) else { return Outcome::NotMine };
+    say(&message, packet, readings);
+    Outcome::whole_if(message.head.whole)
+}
+
+fn starts(bytes: &[u8], _: &Packet<'_>) -> bool {
+    parser::starts(bytes)
+}
+
+fn read_stream(stream: &mut Stream<'_>, readings: &mut Readings<'_>) -> Verdict {
+    let message = parser::parse(stream.bytes);
+    if !message.as_ref().is_some_and(|m| m.head.whole) && !stream.last && stream.bytes.len() < MAX_HEAD {
+        return Verdict::More(stream.bytes.len() + 1);
+    }
+    let Some(message) = message else { return Verdict::NotMine };
+    say(&message, stream.packet, readings);
+    Verdict::Message
+}
+
+fn say(message: &Message<'_>, packet: &Packet<'_>, readings: &mut Readings<'_>) {
+    match message.kind {
+        Kind::Request(method) => readings.bytes(Field::SipMethod, method),
+        Kind::Answer => readings.text(Field::SipMethod, "status"),
+    }
+    if message.was_forwarded(packet.source_ip) {
+        return;
+    }
+    let agent = message.head.get("user-agent");
+    match message.kind {
+        Kind::Request(method) => {
+            if let Some(agent) = agent {
+                readings.bytes(Field::SipUserAgent, agent);
+            }
+            if method == b"REGISTER" {
+                if let Some(contact) = message.contact() {
+                    readings.bytes(Field::SipContact, contact);
+                }
+            }
+        }
+        // user agents that answer call themselves by either name
+        Kind::Answer => {
+            if let Some(server) = message.head.get("server").or(agent) {
+                readings.bytes(Field::SipServer, server);
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The subject of an X.509 certificate (RFC 5280 section 4.1). Nothing is verified: a device's own word is wanted, not
+//! trust.
+
+use crate::der::{object_id, Elements, INTEGER, OBJECT_ID, SEQUENCE, SET};
+use crate::value::clean;
+
+/// Explicit tag of the version.
+const VERSION: u8 = 0xa0;
+const BMP_STRING: u8 = 0x1e;
+/// Parts of a name read at most.
+const MAX_PARTS: usize = 16;
+
+/// The subject as `CN=…, O=…`, in the certificate's order. The certificate may be cut behind it.
+pub(super) fn subject(certificate: &[u8]) -> Option<String> {
+    let mut tbs = Elements::new(certificate).enter(SEQUENCE)?.enter(SEQUENCE)?;
+    tbs.expect(VERSION);
+    let _serial = tbs.expect(INTEGER)?;
+    let _algorithm = tbs.expect(SEQUENCE)?;
+    let _issuer = tbs.expect(SEQUENCE)?;
+    let _validity = tbs.expect(SEQUENCE)?;
+    let name = tbs.expect(SEQUENCE)?;
+    let parts: Vec<_> = Elements::new(name)
+        .take(MAX_PARTS)
+        .filter(|(tag, _)| *tag == SET)
+        .flat_map(|(_, set)| Elements::new(set))
+        .filter_map(|(_, pair)| part(pair))
+        .collect();
+    Some(parts.join(", ")).filter(|text| !text.is_empty())
+}
+
+fn part(pair: &[u8]) -> Option<String> {
+    let mut elements = Elements::new(pair);
+    let id = object_id(elements.expect(OBJECT_ID)?)?;
+    let (tag, value) = elements.next()?;
+    let name = match id.as_str() {
+        "2.5.4.3" => "CN",
+        "2.5.4.5" => "serialNumber",
+        "2.5.4.6" => "C",
+        "2.5.4.7" => "L",
+        "2.5.4.8" => "ST",
+        "2.5.4.10" => "O",
+        "2.5.4.11" => "OU",
+        "2.5.4.12" => "title",
+        "1.2.840.113549.1.9.1" => "emailAddress",
+        "0.9.2342.19200300.100.1.1" => "UID",
+        "0.9.2342.19200300.100.1.25" => "DC",
+        other => other,
+    };
+    let text = if tag == BMP_STRING {
+        let units = value.chunks_exact(2).filter_map(|pair| Some(u16::from_be_bytes(pair.try_into().ok()?)));
+        char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+    } else {
+        clean(value).into_owned()
+    };
+    (!text.is_empty()).then(|| format!("{name}={text}"))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::testing::{packet, survives, Said};
+    use crate::tls::PROTOCOL;
+    use crate::Field;
+
+    fn element(tag: u8, value: &[u8]) -> Vec<u8> {
+        [&[tag, 0x81, value.len() as u8], value].concat()
+    }
+
+    fn name(parts: &[(&[u8], u8, &[u8])]) -> Vec<u8> {
+        let sets: Vec<u8> = parts
+            .iter()
+            .flat_map(|(id, tag, value)| {
+                let pair = [element(OBJECT_ID, id), element(*tag, value)].concat();
+                element(SET, &element(SEQUENCE, &pair))
+            })
+            .collect();
+        element(SEQUENCE, &sets)
+    }
+
+    fn certificate() -> Vec<u8> {
+        let subject = name(&[
+            (&[0x55, 4, 10], 0x0c, b"Axis Communications AB"),
+            (&[0x55, 4, 3], BMP_STRING, b"\0a\0x\0-\x001"),
+        ]);
+        let tbs = [
+            element(VERSION, &[2, 1, 2]),
+            element(INTEGER, &[1]),
+            element(SEQUENCE, &[]),
+            name(&[(&[0x55, 4, 3], 0x0c, b"issuer")]),
+            element(SEQUENCE, &[]),
+            subject,
+        ]
+        .concat();
+        element(SEQUENCE, &element(SEQUENCE, &tbs))
+    }
+
+    /// ServerHello of TLS 1.2, Certificate, in two records.
+    fn flight() -> Vec<u8> {
+        let certificate = certificate();
+        let length = certificate.len() as u8;
+        let mut hello = vec![2, 0, 0, 38, 3, 3];
+        hello.extend([9; 32]);
+        hello.extend([0, 0xc0, 0x2f, 0]);
+        let mut message = vec![11, 0, 0, length + 6, 0, 0, length + 3, 0, 0, length];
+        message.extend(&certificate);
+        let mut out = vec![22, 3, 3, 0, hello.len() as u8];
+        out.extend(hello);
+        out.extend([22, 3, 3, 0, message.len() as u8]);
+        out.extend(message);
+        out
+    }
+
+    #[test]
+    fn the_subject_not_the_issuer() {
+        assert_eq!(subject(&certificate()).as_deref(), Some("O=Axis Communications AB, CN=ax-1"));
+    }
+
+    #[test]
+    fn a_server_shows_it() {
+        let flight = flight();
+        let said = Said::in_stream(&PROTOCOL, &packet(&flight));
+        assert_eq!(said.pairs(), [(Field::TlsCertificate, "O=Axis Communications AB, CN=ax-1")]);
+    }
+
+    #[test]
+    fn survives_any_bytes() {
+        survives(&certificate(), |bytes| {
+            subject(bytes);
+        });
+        survives(&flight(), |bytes| {
+            Said::in_stream(&PROTOCOL, &packet(bytes));
+        });
+    }
+}

@@ -1,0 +1,90 @@
+//! TLS handshakes: whom a client asks for and how, and what certificate a server shows while it still shows one in
+//! clear (up to TLS 1.2).
+
+mod certificate;
+pub(crate) mod fingerprint;
+pub(crate) mod parser;
+
+use crate::flow::{Stream, StreamReader, Verdict};
+use crate::packet::Packet;
+use crate::readings::Readings;
+use crate::value::clean;
+use crate::{Carrier, Field, Protocol};
+use fingerprint::Transport;
+use parser::{ClientHello, Handshake};
+
+pub(crate) const PROTOCOL: Protocol = Protocol {
+    name: "tls",
+    description: "Transport Layer Security: server name, ALPN, JA3, JA4, certificate subject",
+    carriers: &[Carrier::AnyTcp],
+    message: None,
+    stream: Some(StreamReader { starts, read }),
+};
+
+fn starts(bytes: &[u8], _: &Packet<'_>) -> bool {
+    parser::starts(bytes)
+}
+
+fn read(stream: &mut Stream<'_>, readings: &mut Readings<'_>) -> Verdict {
+    let records = parser::records(stream.bytes);
+    let mut messages = parser::messages(&records.handshake);
+    for message in messages.by_ref() {
+        match message {
+            Handshake::ClientHello(body) => {
+                if let Some(hello) = parser::client_hello(body) {
+                    client_hello(&hello, Transport::Tcp, readings);
+                }
+                return Verdict::Done;
+            }
+            // from here on the certificate is encrypted
+            Handshake::ServerHello { tls13: true } => return Verdict::Done,
+            Handshake::Certificate(body) => {
+                leaf(body, readings);
+                return Verdict::Done;
+            }
+            Handshake::ServerHello { tls13: false } | Handshake::Other(_) => {}
+        }
+    }
+    if records.ended || stream.last {
+        // what there is of the message that is not whole
+        match messages.rest() {
+            Some(Handshake::ClientHello(body)) => {
+                if let Some(hello) = parser::client_hello(body) {
+                    names(&hello, readings);
+                }
+            }
+            Some(Handshake::Certificate(body)) => leaf(body, readings),
+            _ => {}
+        }
+        return Verdict::Done;
+    }
+    Verdict::More(stream.bytes.len() + messages.missing().max(1))
+}
+
+/// All that a client's hello says. Fingerprints need all of it.
+pub(crate) fn client_hello(hello: &ClientHello<'_>, transport: Transport, readings: &mut Readings<'_>) {
+    names(hello, readings);
+    if !hello.whole {
+        return;
+    }
+    if transport == Transport::Tcp {
+        readings.text(Field::TlsJa3, &fingerprint::ja3(hello));
+    }
+    readings.text(Field::TlsJa4, &fingerprint::ja4(hello, transport));
+}
+
+fn names(hello: &ClientHello<'_>, readings: &mut Readings<'_>) {
+    if let Some(name) = hello.server_name() {
+        readings.bytes(Field::TlsSni, name);
+    }
+    let offers: Vec<_> =
+        hello.alpn().filter(|offer| !fingerprint::is_grease_offer(offer)).map(clean).collect();
+    readings.text(Field::TlsAlpn, &offers.join(","));
+}
+
+/// The first certificate is the server's own.
+fn leaf(chain: &[u8], readings: &mut Readings<'_>) {
+    if let Some(subject) = parser::first_certificate(chain).and_then(certificate::subject) {
+        readings.text(Field::TlsCertificate, &subject);
+    }
+}
