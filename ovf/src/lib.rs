@@ -11,6 +11,8 @@ pub mod artefact;
 pub mod digest;
 pub mod disk;
 pub mod findings;
+pub mod ova;
+pub mod ovf;
 pub mod pass;
 pub mod progress;
 pub mod source;

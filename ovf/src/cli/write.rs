@@ -1,0 +1,209 @@
+//! The commands that write images: `convert`, `ova`, `vhdx`, `images`.
+
+use std::io::{BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{bail, Context, Result};
+use clap::{Args, ValueEnum};
+use eyot_image::artefact::{Artefact, PUBLIC_MODE};
+use eyot_image::digest::{sha256_of, Hashing};
+use eyot_image::disk::{Disk, RawDisk, Survey};
+use eyot_image::ova::Plan;
+use eyot_image::pass::{pack, Control};
+use eyot_image::vhdx::{Allocation, Options, SectorSize, Writer};
+use eyot_image::vmdk::StreamWriter;
+
+use super::ova_options::OvaOptions;
+use super::{date, Threads};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  eyot-image convert disk.raw disk.vmdk --threads 2")]
+pub struct Convert {
+    /// Raw disk, sparse or not, or a block device
+    input: PathBuf,
+    /// Image to write, ending in .vmdk or .vhdx
+    output: PathBuf,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  eyot-image ova disk.raw eyot.ova --version 1.2.0 --capture-nics 2")]
+pub struct Ova {
+    /// Raw disk, sparse or not, or a block device
+    input: PathBuf,
+    /// Archive to write, ending in .ova; the virtual machine takes its name
+    output: PathBuf,
+    #[command(flatten)]
+    options: OvaOptions,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AllocationChoice {
+    Dynamic,
+    Fixed,
+}
+
+#[derive(Debug, Args)]
+struct VhdxOptions {
+    /// Whether blocks of zeros take room in the VHDX
+    #[arg(long, value_enum, default_value_t = AllocationChoice::Dynamic)]
+    allocation: AllocationChoice,
+    /// Sector size the VHDX's guest addresses; 4096 makes a 4Kn disk
+    #[arg(long, value_name = "BYTES", default_value = "512", value_parser = ["512", "4096"])]
+    logical_sector: String,
+}
+
+impl VhdxOptions {
+    fn options(&self) -> Options {
+        Options {
+            allocation: match self.allocation {
+                AllocationChoice::Dynamic => Allocation::Dynamic,
+                AllocationChoice::Fixed => Allocation::Fixed,
+            },
+            logical_sector: if self.logical_sector == "4096" { SectorSize::B4096 } else { SectorSize::B512 },
+            ..Options::default()
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  eyot-image vhdx disk.raw disk.vhdx --allocation fixed")]
+pub struct VhdxCommand {
+    /// Raw disk, sparse or not, or a block device
+    input: PathBuf,
+    /// Disk to write
+    output: PathBuf,
+    #[command(flatten)]
+    options: VhdxOptions,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  eyot-image images disk.raw --out-dir dist --name eyot-1.2.0-debian-12-amd64"
+)]
+pub struct Images {
+    /// Raw disk, sparse or not, or a block device
+    input: PathBuf,
+    /// Directory for NAME.ova, NAME.vhdx and SHA256SUMS
+    #[arg(long, value_name = "DIR")]
+    out_dir: PathBuf,
+    /// Name of the images and of the virtual machine
+    #[arg(long)]
+    name: String,
+    #[command(flatten)]
+    options: OvaOptions,
+    #[command(flatten)]
+    vhdx: VhdxOptions,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+pub fn convert(c: Convert, control: Control) -> Result<ExitCode> {
+    let control = c.threads.apply(control);
+    let extension = c.output.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+    match extension.as_str() {
+        "vmdk" => {
+            let (disk, survey) = survey(&c.input, &control)?;
+            let out = Artefact::create(&c.output, PUBLIC_MODE)?;
+            let mut writer = StreamWriter::new(out, &survey).with_context(|| writing(&c.output))?;
+            pack(&disk, &survey, &mut [&mut writer], &control).with_context(|| writing(&c.output))?;
+            let (out, _) = writer.finish().with_context(|| writing(&c.output))?;
+            out.commit()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        "vhdx" => write_vhdx(&c.input, &c.output, Options::default(), &control),
+        _ => bail!(
+            "the output {} ends neither in .vmdk nor in .vhdx; for an OVA use `eyot-image ova`",
+            c.output.display()
+        ),
+    }
+}
+
+pub fn vhdx(c: VhdxCommand, control: Control) -> Result<ExitCode> {
+    write_vhdx(&c.input, &c.output, c.options.options(), &c.threads.apply(control))
+}
+
+fn write_vhdx(input: &Path, output: &Path, options: Options, control: &Control) -> Result<ExitCode> {
+    let (disk, survey) = survey(input, control)?;
+    let out = Artefact::create(output, PUBLIC_MODE)?;
+    let mut writer = Writer::new(out, &survey, options).with_context(|| writing(output))?;
+    pack(&disk, &survey, &mut [&mut writer], control).with_context(|| writing(output))?;
+    let (out, _) = writer.finish().with_context(|| writing(output))?;
+    out.commit()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn ova(c: Ova, control: Control) -> Result<ExitCode> {
+    let control = c.threads.apply(control);
+    let name = match (
+        c.output.file_stem().and_then(|s| s.to_str()),
+        c.output.extension().and_then(|e| e.to_str()),
+    ) {
+        (Some(stem), Some("ova")) => stem.to_owned(),
+        _ => bail!("the output {} does not end in .ova", c.output.display()),
+    };
+    let profile = c.options.profile(&name)?;
+    let signer = c.options.signer()?;
+    let (disk, survey) = survey(&c.input, &control)?;
+    let plan = Plan::new(&profile, &survey, signer.as_ref(), date()?)?;
+    let out = Artefact::create(&c.output, PUBLIC_MODE)?;
+    let mut writer = plan.start(out, &survey).with_context(|| writing(&c.output))?;
+    pack(&disk, &survey, &mut [&mut writer], &control).with_context(|| writing(&c.output))?;
+    let (out, _) = plan.finish(writer).with_context(|| writing(&c.output))?;
+    out.commit()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn images(c: Images, control: Control) -> Result<ExitCode> {
+    let control = c.threads.apply(control);
+    let profile = c.options.profile(&c.name)?;
+    let signer = c.options.signer()?;
+    std::fs::create_dir_all(&c.out_dir)
+        .with_context(|| format!("cannot create directory {}", c.out_dir.display()))?;
+    let (ova_name, vhdx_name) = (format!("{}.ova", c.name), format!("{}.vhdx", c.name));
+    let (ova_path, vhdx_path) = (c.out_dir.join(&ova_name), c.out_dir.join(&vhdx_name));
+    let sums_path = c.out_dir.join("SHA256SUMS");
+
+    let (disk, survey) = survey(&c.input, &control)?;
+    let plan = Plan::new(&profile, &survey, signer.as_ref(), date()?)?;
+    let ova = Artefact::create(&ova_path, PUBLIC_MODE)?;
+    let vhdx = Artefact::create(&vhdx_path, PUBLIC_MODE)?;
+    let mut sums = Artefact::create(&sums_path, PUBLIC_MODE)?;
+
+    let mut ova = plan.start(ova, &survey).with_context(|| writing(&ova_path))?;
+    let mut vhdx =
+        Writer::new(Hashing::new(vhdx), &survey, c.vhdx.options()).with_context(|| writing(&vhdx_path))?;
+    pack(&disk, &survey, &mut [&mut ova, &mut vhdx], &control)
+        .with_context(|| format!("cannot write the images in {}", c.out_dir.display()))?;
+    let (mut ova, facts) = plan.finish(ova).with_context(|| writing(&ova_path))?;
+    let (vhdx, _) = vhdx.finish().with_context(|| writing(&vhdx_path))?;
+    let (vhdx, vhdx_sha256, _) = vhdx.finish();
+
+    // The OVA's front was written last, so its digest takes a look at the finished file.
+    ova.seek(SeekFrom::Start(0)).with_context(|| writing(&ova_path))?;
+    let (ova_sha256, _) = sha256_of(&mut BufReader::new(&mut ova), facts.bytes, &control)?;
+    write!(sums, "{ova_sha256}  {ova_name}\n{vhdx_sha256}  {vhdx_name}\n")
+        .with_context(|| writing(&sums_path))?;
+    // The sums come last: whoever sees them sees what they are the sums of.
+    for artefact in [ova, vhdx, sums] {
+        artefact.commit()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn survey(input: &Path, control: &Control) -> Result<(RawDisk, Survey)> {
+    let disk = RawDisk::open(input)?;
+    let survey = Survey::of(&disk, control)?;
+    debug_assert_eq!(disk.size(), survey.size());
+    Ok((disk, survey))
+}
+
+fn writing(path: &Path) -> String {
+    format!("cannot make {}", path.display())
+}

@@ -1,0 +1,356 @@
+//! The program as its user runs it: what it writes, what it says when something is wrong, and that nothing half-written
+//! is ever left under a final name.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use eyot_contract::{ActivationToken, CaPin, Timestamp};
+use support::{disk, noise, prose, run, MIB};
+
+fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_eyot-image"))
+}
+
+fn eyot_image(args: &[&str]) -> Output {
+    program().args(args).env_remove("SOURCE_DATE_EPOCH").output().unwrap()
+}
+
+fn stderr(out: &Output) -> String {
+    String::from_utf8_lossy(&out.stderr).into_owned()
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn images_writes_all_three_and_they_verify() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = disk(dir.path(), "raw", 40 * MIB, &[(0, prose(200_000)), (39 * MIB, noise(70_000, 1))]);
+    let raw = raw.to_str().unwrap();
+    let write = |out: &str, threads: &str| {
+        let out = dir.path().join(out);
+        let out = out.to_str().unwrap();
+        let done = eyot_image(&[
+            "images",
+            raw,
+            "--out-dir",
+            out,
+            "--name",
+            "eyot-1-debian-12-amd64",
+            "--threads",
+            threads,
+        ]);
+        assert!(done.status.success(), "{}", stderr(&done));
+    };
+    write("one", "1");
+    write("two", "3");
+    let one = dir.path().join("one");
+    assert_eq!(names(&one), ["SHA256SUMS", "eyot-1-debian-12-amd64.ova", "eyot-1-debian-12-amd64.vhdx"]);
+    for name in names(&one) {
+        assert!(
+            fs::read(one.join(&name)).unwrap() == fs::read(dir.path().join("two").join(&name)).unwrap(),
+            "{name}"
+        );
+    }
+    let sums = run("sh", &["-c", &format!("cd '{}' && sha256sum -c SHA256SUMS", one.display())]);
+    assert_eq!(sums.matches(": OK").count(), 2, "{sums}");
+    for name in ["eyot-1-debian-12-amd64.ova", "eyot-1-debian-12-amd64.vhdx"] {
+        let path = one.join(name);
+        let verified = eyot_image(&["verify", path.to_str().unwrap(), "--format", "json"]);
+        let report: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
+        assert_eq!(report["sound"], true, "{report}");
+        assert_eq!(report["findings"]["list"], serde_json::json!([]));
+        let shown = eyot_image(&["inspect", path.to_str().unwrap()]);
+        assert!(shown.status.success() && String::from_utf8_lossy(&shown.stdout).contains("capacity_bytes"));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+    }
+    let ova = one.join("eyot-1-debian-12-amd64.ova");
+    let shown = eyot_image(&["inspect", ova.to_str().unwrap(), "--format", "json"]);
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["descriptor"]["product"], concat!("Eyot sensor ", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn convert_goes_by_extension_and_repair_and_sign_work_on_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let raw = disk(dir.path(), "raw", 5 * MIB, &[(MIB, prose(10_000))]);
+    let raw = raw.to_str().unwrap();
+    for (output, format) in [("a.vmdk", "vmdk"), ("a.VHDX", "vhdx")] {
+        assert!(eyot_image(&["convert", raw, &at(output), "--quiet"]).status.success());
+        run("qemu-img", &["compare", "-f", "raw", "-F", format, raw, &at(output)]);
+    }
+    let refused = eyot_image(&["convert", raw, &at("a.qcow2")]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("ends neither in .vmdk nor in .vhdx"));
+
+    run("qemu-img", &["convert", "-O", "vmdk", "-o", "subformat=streamOptimized", raw, &at("q.vmdk")]);
+    assert_eq!(eyot_image(&["verify", &at("q.vmdk")]).status.code(), Some(1));
+    assert!(eyot_image(&["repair", &at("q.vmdk"), &at("r.vmdk")]).status.success());
+    assert!(eyot_image(&["verify", &at("r.vmdk")]).status.success());
+
+    assert!(eyot_image(&["ova", raw, &at("a.ova"), "--version", "2.0"]).status.success());
+    run(
+        "openssl",
+        &[
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            &at("k"),
+            "-out",
+            &at("c"),
+            "-subj",
+            "/CN=p",
+            "-days",
+            "9",
+        ],
+    );
+    assert!(!eyot_image(&["verify", "--signature", &at("a.ova")]).status.success());
+    let signed =
+        eyot_image(&["sign", &at("a.ova"), &at("s.ova"), "--key", &at("k"), "--certificate", &at("c")]);
+    assert!(signed.status.success(), "{}", stderr(&signed));
+    let verified = eyot_image(&["verify", "--signature", &at("s.ova")]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    let whole = eyot_image(&[
+        "ova",
+        raw,
+        &at("a.ova"),
+        "--version",
+        "2.0",
+        "--sign-key",
+        &at("k"),
+        "--sign-certificate",
+        &at("c"),
+    ]);
+    assert!(whole.status.success() && fs::read(at("a.ova")).unwrap() == fs::read(at("s.ova")).unwrap());
+}
+
+fn token() -> ActivationToken {
+    ActivationToken {
+        sensor: uuid::Uuid::from_u128(7),
+        secret: [5; 32],
+        ca_pin: CaPin([6; 32]),
+        expires: Timestamp::from_seconds(2_000_000_000),
+        portal: "https://portal.example:8443".to_owned(),
+    }
+}
+
+#[test]
+fn a_seed_carries_token_and_settings_and_is_private() {
+    use std::io::Write;
+    let dir = tempfile::tempdir().unwrap();
+    let iso = dir.path().join("seed.iso");
+    let mut child = program()
+        .args(["seed", iso.to_str().unwrap(), "--token-file", "-", "--hostname", "sensor-1"])
+        .args([
+            "--address",
+            "192.0.2.10/24",
+            "--gateway",
+            "192.0.2.1",
+            "--proxy",
+            "http://proxy.example:3128",
+        ])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writeln!(child.stdin.take().unwrap(), "{}", token().encode()).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(fs::metadata(&iso).unwrap().permissions().mode() & 0o777, 0o600);
+    let mut volume = eyot_iso::read(fs::File::open(&iso).unwrap()).unwrap();
+    assert_eq!(volume.label(), "cidata");
+    let text = String::from_utf8(volume.get("eyot.toml").unwrap()).unwrap();
+    let layer = eyot_contract::settings::Layer::from_toml("seed", &text).unwrap();
+    let settings = eyot_contract::settings::resolve(&[layer]).unwrap().settings;
+    assert!(settings.token == Some(token()));
+    assert_eq!(settings.hostname.as_deref(), Some("sensor-1"));
+    let meta = String::from_utf8(volume.get("meta-data").unwrap()).unwrap();
+    assert!(meta.contains("instance-id: eyot-00000000-0000-0000-0000-000000000007"), "{meta}");
+    let shown = eyot_image(&["inspect", iso.to_str().unwrap(), "--format", "json"]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("\"user-data\"") && !shown.contains("eyot1_"), "{shown}");
+}
+
+#[test]
+fn a_wrong_seed_is_refused_without_repeating_the_token() {
+    let dir = tempfile::tempdir().unwrap();
+    let iso = dir.path().join("seed.iso");
+    let iso = iso.to_str().unwrap();
+    let file = dir.path().join("token");
+    let whole = token().encode();
+    for (text, said) in [
+        (&whole[..whole.len() - 9], "token is damaged"),
+        ("hello", "not an activation token"),
+        ("", "activation.token is empty"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let out = eyot_image(&["seed", iso, "--token-file", file.to_str().unwrap()]);
+        let message = stderr(&out);
+        assert_eq!(out.status.code(), Some(1));
+        assert!(message.contains(said) && message.lines().count() == 1, "{message}");
+        assert!(text.is_empty() || !message.contains(text), "{message}");
+    }
+    let bad = eyot_image(&["seed", iso, "--address", "192.0.2.10"]);
+    assert!(stderr(&bad).contains("management.address"), "{}", stderr(&bad));
+    let none = eyot_image(&["seed", iso]);
+    assert!(stderr(&none).contains("without any setting would do nothing"));
+    assert_eq!(names(dir.path()), ["token"]);
+}
+
+#[test]
+fn wrong_input_is_one_clear_line_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let odd = dir.path().join("odd");
+    fs::write(&odd, [1; 700]).unwrap();
+    let out = dir.path().join("x.vmdk");
+    let out = out.to_str().unwrap();
+    for (input, said) in [
+        (odd.to_str().unwrap(), "is 700 bytes long, not a positive multiple of 512; pad it with `truncate"),
+        ("/nonexistent", "cannot open disk /nonexistent: No such file"),
+        ("/dev/null", "neither a file nor a block device"),
+        (dir.path().to_str().unwrap(), "neither a file nor a block device"),
+    ] {
+        let refused = eyot_image(&["convert", input, out]);
+        let message = stderr(&refused);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(message.contains(said) && message.lines().count() == 1, "{message}");
+    }
+    let gone = eyot_image(&["convert", odd.to_str().unwrap(), "/nonexistent/x.vmdk"]);
+    assert_eq!(gone.status.code(), Some(1));
+    assert_eq!(eyot_image(&["convert"]).status.code(), Some(2));
+    assert_eq!(names(dir.path()), ["odd"]);
+    for command in ["convert", "ova", "vhdx", "images", "seed", "inspect", "verify", "repair", "sign"] {
+        let help = eyot_image(&[command, "--help"]);
+        assert!(String::from_utf8_lossy(&help.stdout).contains("Example"), "{command}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = disk(dir.path(), "raw", 20 * MIB, &[(0, noise(8 << 20, 1))]);
+    let full = dir.path().join("full");
+    fs::create_dir(&full).unwrap();
+    // Mounted in a mount namespace of its own: gone with the shell.
+    let script = format!(
+        "mount -t tmpfs -o size=3m none '{full}' || exit 90
+         '{program}' images '{raw}' --out-dir '{full}' --name a; code=$?
+         test -z \"$(ls -A '{full}')\" || exit 91
+         exit $code",
+        full = full.display(),
+        raw = raw.display(),
+        program = env!("CARGO_BIN_EXE_eyot-image"),
+    );
+    let out = Command::new("unshare").args(["-m", "sh", "-c", &script]).output().unwrap();
+    let message = stderr(&out);
+    assert_eq!(out.status.code(), Some(1), "{message}");
+    let last = message.lines().last().unwrap();
+    assert!(last.contains("No space left on device") && last.contains("free some space"), "{message}");
+}
+
+/// A run that is stopped in the middle of writing, and what is left then.
+fn stopped_by(signal: &str) -> (Option<i32>, Vec<String>, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = disk(dir.path(), "raw", 300 * MIB, &[(0, prose(280 << 20))]);
+    let out = dir.path().join("out");
+    let mut child = program()
+        .args([
+            "images",
+            raw.to_str().unwrap(),
+            "--out-dir",
+            out.to_str().unwrap(),
+            "--name",
+            "a",
+            "--threads",
+            "1",
+            "-q",
+        ])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = out.join(".a.vhdx.partial");
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !fs::metadata(&begun).is_ok_and(|m| m.len() > 5 * MIB) {
+        assert!(Instant::now() < patience && child.try_wait().unwrap().is_none(), "it never began to write");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    run("kill", &[signal, &child.id().to_string()]);
+    let code = child.wait().unwrap().code();
+    (code, names(&out), dir)
+}
+
+#[test]
+fn an_interrupted_run_leaves_nothing() {
+    for signal in ["-INT", "-TERM"] {
+        let (code, left, _dir) = stopped_by(signal);
+        assert_eq!((code, left), (Some(130), Vec::<String>::new()), "{signal}");
+    }
+}
+
+#[test]
+fn a_killed_run_leaves_no_final_name_and_the_next_succeeds() {
+    let (code, left, dir) = stopped_by("-KILL");
+    assert_eq!(code, None);
+    assert!(left.iter().all(|name| name.ends_with(".partial")), "{left:?}");
+    let raw = disk(dir.path(), "small", 2 * MIB, &[(0, prose(1000))]);
+    let out = dir.path().join("out");
+    let again =
+        eyot_image(&["images", raw.to_str().unwrap(), "--out-dir", out.to_str().unwrap(), "--name", "a"]);
+    assert!(again.status.success(), "{}", stderr(&again));
+    assert_eq!(names(&out), ["SHA256SUMS", "a.ova", "a.vhdx"]);
+    assert!(eyot_image(&["verify", out.join("a.ova").to_str().unwrap()]).status.success());
+}
+
+#[test]
+fn a_disk_that_shrinks_or_changes_while_read_is_an_error() {
+    use eyot_image::disk::{Disk, DiskError, RawDisk, Survey};
+    use eyot_image::pass::{pack, PassError};
+    use eyot_image::vmdk::StreamWriter;
+    let dir = tempfile::tempdir().unwrap();
+    let path = disk(dir.path(), "raw", 20 * MIB, &[(0, prose(3 << 20)), (15 * MIB, noise(100, 1))]);
+    let control = support::control(2);
+    let second_pass = |harm: &dyn Fn()| {
+        let disk = RawDisk::open(&path).unwrap();
+        let survey = Survey::of(&disk, &control).unwrap();
+        harm();
+        let mut writer = StreamWriter::new(std::io::sink(), &survey).unwrap();
+        pack(&disk, &survey, &mut [&mut writer], &control).unwrap_err().to_string()
+    };
+    let open = || OpenOptions::new().write(true).open(&path).unwrap();
+    let said = second_pass(&|| {
+        use std::os::unix::fs::FileExt;
+        open().write_all_at(b"!", 2 * MIB + 5).unwrap();
+    });
+    assert!(
+        said.contains("changed at offset 2097152 while it was read; stop whatever writes to it"),
+        "{said}"
+    );
+    // Data that appears where the survey saw a hole is noticed by the modification time.
+    let said = second_pass(&|| {
+        use std::os::unix::fs::FileExt;
+        std::thread::sleep(Duration::from_millis(20));
+        open().write_all_at(b"!", 10 * MIB).unwrap();
+    });
+    assert!(said.contains("changed its modification time while it was read"), "{said}");
+    let said = second_pass(&|| open().set_len(10 * MIB).unwrap());
+    assert!(said.contains("shrank from 20971520 to 10485760 bytes while it was read"), "{said}");
+
+    // The first pass too: opened at full size, shorter when it is surveyed.
+    let disk = RawDisk::open(&path).unwrap();
+    assert_eq!(disk.size(), 10 * MIB);
+    open().set_len(MIB).unwrap();
+    let error = Survey::of(&disk, &control).unwrap_err();
+    assert!(matches!(error, PassError::Disk(DiskError::Shrank { .. })), "{error}");
+}
