@@ -1,0 +1,182 @@
+//! One device: what is kept of it, and the record made from that.
+
+use std::net::IpAddr;
+
+use eyot_contract::{Attribute, DeviceRecord, DeviceType, Evidence, MacAddr, Nature, Timestamp};
+use eyot_dissect::Field;
+use eyot_identify::Identity;
+
+use crate::addresses::{Address, Addresses};
+use crate::facts::{Facts, StoredFact};
+use crate::protocols::ProtocolSet;
+
+/// Most VLANs remembered of one device.
+pub const MAX_VLANS: usize = 64;
+/// How sure we are that what passes on others' frames, and says nothing about itself, is a router.
+const ROUTER_CONFIDENCE: f32 = 0.6;
+
+/// How much of a device differs from what is stored or was reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Changed {
+    /// Nothing.
+    #[default]
+    No,
+    /// It was seen again.
+    Activity,
+    /// Something was learnt.
+    Learnt,
+}
+
+/// A device.
+#[derive(Clone, Debug)]
+pub struct Device {
+    pub(crate) mac: MacAddr,
+    pub(crate) first_seen: Timestamp,
+    pub(crate) last_seen: Timestamp,
+    pub(crate) frames: u64,
+    pub(crate) bytes: u64,
+    pub(crate) vlans: Vec<u16>,
+    pub(crate) protocols: ProtocolSet,
+    pub(crate) addresses: Addresses,
+    pub(crate) facts: Facts,
+    pub(crate) identity: Identity,
+    /// Facts changed since it was identified; it waits in the inventory's queue.
+    pub(crate) stale: bool,
+    pub(crate) unsaved: Changed,
+    pub(crate) unreported: Changed,
+    pub(crate) reported_at: Option<Timestamp>,
+    /// Rows must go from the store before the present ones are written.
+    pub(crate) facts_removed: bool,
+}
+
+impl Device {
+    pub(crate) fn new(mac: MacAddr, at: Timestamp) -> Self {
+        Self {
+            mac,
+            first_seen: at,
+            last_seen: at,
+            frames: 0,
+            bytes: 0,
+            vlans: Vec::new(),
+            protocols: ProtocolSet::default(),
+            addresses: Addresses::default(),
+            facts: Facts::default(),
+            identity: Identity::default(),
+            stale: false,
+            unsaved: Changed::Learnt,
+            unreported: Changed::Learnt,
+            reported_at: None,
+            facts_removed: false,
+        }
+    }
+
+    /// The address that names it.
+    pub fn mac(&self) -> MacAddr {
+        self.mac
+    }
+
+    /// First frame or mention.
+    pub fn first_seen(&self) -> Timestamp {
+        self.first_seen
+    }
+
+    /// Latest frame or mention.
+    pub fn last_seen(&self) -> Timestamp {
+        self.last_seen
+    }
+
+    /// Whether it passes on what others say.
+    pub fn is_router(&self) -> bool {
+        self.addresses.is_router()
+    }
+
+    /// Its own addresses, newest first.
+    pub fn ips(&self) -> Vec<IpAddr> {
+        self.addresses.own()
+    }
+
+    /// Every address that is remembered of it, own or not, with the reason.
+    pub fn addresses(&self) -> &[Address] {
+        self.addresses.all()
+    }
+
+    /// Everything it was heard saying.
+    pub fn facts(&self) -> impl Iterator<Item = (Field, &StoredFact)> {
+        self.facts.iter()
+    }
+
+    /// Whether nothing is known that would be worth a place in a full table.
+    pub(crate) fn is_fleeting(&self) -> bool {
+        self.facts.is_empty() && self.addresses.own().is_empty()
+    }
+
+    pub(crate) fn seen(&mut self, at: Timestamp) {
+        self.first_seen = self.first_seen.min(at);
+        self.last_seen = self.last_seen.max(at);
+    }
+
+    /// Adds a VLAN; `None` when there is no room.
+    pub(crate) fn add_vlan(&mut self, vlan: u16) -> Option<bool> {
+        match self.vlans.binary_search(&vlan) {
+            Ok(_) => Some(false),
+            Err(_) if self.vlans.len() >= MAX_VLANS => None,
+            Err(at) => {
+                self.vlans.insert(at, vlan);
+                Some(true)
+            }
+        }
+    }
+
+    pub(crate) fn identify(&mut self) -> bool {
+        self.stale = false;
+        let identity = eyot_identify::identify(self.mac, &self.facts.to_identify());
+        let changed = identity != self.identity;
+        self.identity = identity;
+        changed
+    }
+
+    /// What the sensor tells the world about it.
+    pub fn record(&self) -> DeviceRecord {
+        let identity = &self.identity;
+        let mut record = DeviceRecord {
+            mac: self.mac,
+            ips: self.ips(),
+            vlans: self.vlans.clone(),
+            hostname: identity.hostname.clone(),
+            vendor: identity.vendor.clone(),
+            model: identity.model.clone(),
+            device_type: identity.device_type,
+            class: identity.class,
+            os: identity.os.clone(),
+            firmware: identity.firmware.clone(),
+            serial: identity.serial.clone(),
+            confidence: identity.confidence,
+            randomized_mac: self.mac.is_locally_administered(),
+            protocols: self.protocols.names().map(str::to_owned).collect(),
+            frames: self.frames,
+            first_seen: self.first_seen,
+            last_seen: self.last_seen,
+            evidence: identity.evidence.clone(),
+        };
+        if record.device_type.is_none() && self.is_router() {
+            self.call_it_a_router(&mut record);
+        }
+        record
+    }
+
+    /// That it passes on others' frames is known here and nowhere else.
+    fn call_it_a_router(&self, record: &mut DeviceRecord) {
+        record.device_type = Some(DeviceType::Router);
+        record.class = Some(DeviceType::Router.class());
+        record.confidence = record.confidence.max(ROUTER_CONFIDENCE);
+        record.evidence.push(Evidence {
+            attribute: Attribute::Type,
+            value: DeviceType::Router.name().to_owned(),
+            source: "ip.source".to_owned(),
+            seen: "frames of other senders' addresses, or a virtual router's MAC".to_owned(),
+            rule: "passes-on-frames".to_owned(),
+            nature: Nature::Inferred,
+            confidence: ROUTER_CONFIDENCE,
+        });
+    }
+}

@@ -1,0 +1,441 @@
+//! All devices: frames and readings in, identified devices out.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+
+use eyot_capture::Frame;
+use eyot_contract::{DeviceRecord, MacAddr, Timestamp};
+use eyot_dissect::{Dissector, Field, Summary};
+
+use crate::addresses::{is_counted_down, is_virtual_router, AddressSource, Change, Whose};
+use crate::counters::InventoryCounters;
+use crate::device::{Changed, Device};
+use crate::facts::Taken;
+use crate::readings::{Reading, Readings};
+
+/// Most devices kept at once.
+pub const MAX_DEVICES: usize = 65_536;
+/// Most memory for the facts of all devices together, in bytes: 128 MiB.
+pub const MAX_FACT_BYTES: usize = 128 << 20;
+/// A device not seen for so long is forgotten: 90 days, in microseconds.
+pub const RETENTION: i64 = 90 * 86_400 * 1_000_000;
+/// A device counts as present for so long after its latest frame: 15 minutes, in microseconds.
+pub const PRESENT_FOR: i64 = 15 * 60 * 1_000_000;
+/// In a full table, a device of which nothing is known gives way after so long: an hour, in microseconds.
+const FLEETING_AFTER: i64 = 3_600 * 1_000_000;
+/// A full table is searched for such devices once in so many refusals.
+const SWEEP_EVERY: u64 = 4_096;
+
+/// The inventory.
+#[derive(Default)]
+pub struct Inventory {
+    slots: Vec<Option<Device>>,
+    free: Vec<usize>,
+    index: HashMap<MacAddr, usize, foldhash::fast::RandomState>,
+    /// The sender of the frame before, which is often the sender of this one.
+    recent: Option<(MacAddr, usize)>,
+    /// Who claims an address.
+    owners: HashMap<IpAddr, MacAddr, foldhash::fast::RandomState>,
+    to_identify: VecDeque<MacAddr>,
+    /// Gone from here, not yet from the store.
+    pub(crate) forgotten: Vec<MacAddr>,
+    fact_bytes: usize,
+    counters: InventoryCounters,
+    readings: Readings,
+}
+
+impl Inventory {
+    /// An inventory of nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes one frame through the dissector.
+    #[inline]
+    pub fn frame(&mut self, dissector: &mut Dissector, frame: &Frame<'_>) -> Summary {
+        let mut readings = std::mem::take(&mut self.readings);
+        readings.clear();
+        let summary = dissector.frame(frame, &mut |observation| readings.push(observation));
+        self.sighting(frame.at, frame.wire_len, &summary);
+        for reading in readings.iter() {
+            self.reading(frame.at, &summary, &reading);
+        }
+        self.readings = readings;
+        summary
+    }
+
+    /// How many devices there are.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// How many were seen within [`PRESENT_FOR`] before `now`.
+    pub fn present(&self, now: Timestamp) -> usize {
+        let since = now.0.saturating_sub(PRESENT_FOR);
+        self.devices().filter(|d| d.last_seen.0 >= since).count()
+    }
+
+    /// Every device, in no order.
+    pub fn devices(&self) -> impl Iterator<Item = &Device> {
+        self.slots.iter().flatten()
+    }
+
+    /// The device with this address.
+    pub fn device(&self, mac: MacAddr) -> Option<&Device> {
+        self.slots.get(*self.index.get(&mac)?)?.as_ref()
+    }
+
+    /// Every device's record, by MAC address.
+    pub fn records(&self) -> Vec<DeviceRecord> {
+        let mut records: Vec<_> = self.devices().map(Device::record).collect();
+        records.sort_by_key(|r| r.mac);
+        records
+    }
+
+    /// What was taken and refused.
+    pub fn counters(&self) -> InventoryCounters {
+        self.counters
+    }
+
+    /// Identifies at most `budget` of the devices whose facts changed, oldest change first; how many it did.
+    pub fn identify(&mut self, budget: usize) -> usize {
+        let mut done = 0;
+        while done < budget {
+            let Some(mac) = self.to_identify.pop_front() else { break };
+            let Some(device) = self.index.get(&mac).and_then(|at| self.slots[*at].as_mut()) else { continue };
+            if device.identify() {
+                device.unsaved = Changed::Learnt;
+                device.unreported = Changed::Learnt;
+            }
+            done += 1;
+        }
+        done
+    }
+
+    /// Forgets devices not seen since `before`; how many.
+    pub fn forget_quiet(&mut self, before: Timestamp) -> usize {
+        self.forget(|device| device.last_seen < before)
+    }
+
+    /// Devices whose record should be reported now: learnt about since the last report, which is at least `pause` ago;
+    /// or merely seen again, when the last report is at least `refresh` ago. Times in microseconds.
+    pub fn due(&self, now: Timestamp, pause: i64, refresh: i64) -> Vec<MacAddr> {
+        let mut due: Vec<_> = self
+            .devices()
+            .filter(|device| {
+                let since = device.reported_at.map_or(i64::MAX, |at| now.0.saturating_sub(at.0));
+                match device.unreported {
+                    _ if device.stale => false,
+                    Changed::No => false,
+                    Changed::Activity => since >= refresh,
+                    Changed::Learnt => since >= pause,
+                }
+            })
+            .map(|device| (device.reported_at, device.mac))
+            .collect();
+        due.sort_unstable();
+        due.into_iter().map(|(_, mac)| mac).collect()
+    }
+
+    pub(crate) fn device_mut(&mut self, mac: MacAddr) -> Option<&mut Device> {
+        self.slots.get_mut(*self.index.get(&mac)?)?.as_mut()
+    }
+
+    /// Puts back a stored device; it will be identified by today's rules.
+    pub(crate) fn restore(&mut self, mut device: Device) {
+        let mac = device.mac;
+        for address in device.addresses.all().iter().filter(|a| a.source != AddressSource::Traffic) {
+            self.owners.insert(address.ip, mac);
+        }
+        self.fact_bytes += device.facts.bytes();
+        device.stale = true;
+        self.to_identify.push_back(mac);
+        self.insert(device);
+    }
+
+    #[inline]
+    fn sighting(&mut self, at: Timestamp, wire_len: u32, summary: &Summary) {
+        self.counters.frames += 1;
+        let Some(slot) = summary.source.and_then(|mac| self.slot(mac, at)) else {
+            self.counters.frames_without_device += 1;
+            return;
+        };
+        let Some(device) = &mut self.slots[slot] else { return };
+        device.seen(at);
+        device.frames += 1;
+        device.bytes += u64::from(wire_len);
+        let mut changed = Changed::Activity;
+        if let Some(vlan) = summary.vlan {
+            match device.add_vlan(vlan) {
+                Some(true) => changed = Changed::Learnt,
+                Some(false) => {}
+                None => self.counters.vlans_refused += 1,
+            }
+        }
+        if summary.protocol.is_some_and(|name| device.protocols.insert(name)) {
+            changed = Changed::Learnt;
+        }
+        if let Some(ip) = summary.source_ip {
+            match device.addresses.traffic(ip, summary.vlan, at, forwarded(summary)) {
+                Change::None => {}
+                Change::List => changed = Changed::Learnt,
+                Change::Refused => self.counters.addresses_refused += 1,
+                Change::Router => {
+                    changed = Changed::Learnt;
+                    self.withdraw(slot);
+                }
+            }
+        }
+        self.mark(slot, changed);
+    }
+
+    fn reading(&mut self, at: Timestamp, summary: &Summary, reading: &Reading<'_>) {
+        let Some(slot) = self.slot(reading.mac, at) else { return };
+        let Some(device) = &mut self.slots[slot] else { return };
+        device.seen(at);
+        let mut changed = Changed::Activity;
+        if device.protocols.insert_field(reading.field) {
+            changed = Changed::Learnt;
+        }
+        if let Some(vlan) = reading.vlan.filter(|_| summary.source != Some(reading.mac)) {
+            changed =
+                changed.max(if device.add_vlan(vlan) == Some(true) { Changed::Learnt } else { changed });
+        }
+        if let Some(source) = claim_of(reading.field) {
+            // a claim is kept as an address, not as a fact
+            let ip = reading.value.parse().ok().or(reading.ip);
+            if let Some(ip) = ip {
+                self.claim(slot, reading, ip, source, at);
+            }
+            self.mark(slot, changed);
+            if matches!(source, AddressSource::Arp | AddressSource::Nd | AddressSource::Dhcp) {
+                self.counters.readings += 1;
+                return;
+            }
+        }
+        if reading.field == Field::NdRouter {
+            self.announces_router(slot);
+        }
+        let whose = self.whose(slot, summary, reading);
+        if whose == Whose::Remote {
+            self.counters.readings_of_remote += 1;
+            return;
+        }
+        self.counters.readings += 1;
+        self.fact(slot, at, reading, whose == Whose::Weak);
+    }
+
+    fn claim(
+        &mut self,
+        slot: usize,
+        reading: &Reading<'_>,
+        ip: IpAddr,
+        source: AddressSource,
+        at: Timestamp,
+    ) {
+        let Some(device) = &mut self.slots[slot] else { return };
+        let mac = device.mac;
+        let change = device.addresses.claim(ip, reading.vlan, source, at);
+        let (refused, proxy) = (change == Change::Refused, device.addresses.is_proxy());
+        if change == Change::List {
+            device.unsaved = Changed::Learnt;
+            device.unreported = Changed::Learnt;
+        }
+        if refused {
+            self.counters.addresses_refused += 1;
+            return;
+        }
+        let held = self.owners.get(&ip).copied().filter(|owner| *owner != mac);
+        if held.is_some() && proxy {
+            return;
+        }
+        self.owners.insert(ip, mac);
+        if let Some(former) = held.and_then(|owner| self.device_mut(owner)) {
+            if former.addresses.release(ip) {
+                former.unsaved = Changed::Learnt;
+                former.unreported = Changed::Learnt;
+            }
+        }
+    }
+
+    fn whose(&self, slot: usize, summary: &Summary, reading: &Reading<'_>) -> Whose {
+        let (Some(device), Some(ip)) = (&self.slots[slot], reading.ip) else { return Whose::Own };
+        if is_local(reading.field) {
+            return Whose::Own;
+        }
+        let elsewhere = self.owners.get(&ip).is_some_and(|owner| *owner != device.mac);
+        let forwarded = summary.source == Some(reading.mac) && forwarded(summary);
+        device.addresses.whose(ip, forwarded, elsewhere)
+    }
+
+    fn fact(&mut self, slot: usize, at: Timestamp, reading: &Reading<'_>, weak: bool) {
+        let Some(device) = &mut self.slots[slot] else { return };
+        if self.fact_bytes >= MAX_FACT_BYTES {
+            self.counters.fact_bytes_refused += 1;
+            return;
+        }
+        let changed = match device.facts.take(reading.field, reading.value, at, weak) {
+            Taken::New(bytes) => {
+                self.fact_bytes += bytes;
+                Changed::Learnt
+            }
+            Taken::Replaced(change) => {
+                self.fact_bytes = self.fact_bytes.saturating_add_signed(change);
+                self.counters.facts_replaced += 1;
+                device.facts_removed = true;
+                Changed::Learnt
+            }
+            Taken::Again => Changed::Activity,
+            Taken::Refused => {
+                self.counters.facts_refused += 1;
+                Changed::Activity
+            }
+        };
+        if changed == Changed::Learnt {
+            self.make_stale(slot);
+        }
+        self.mark(slot, changed);
+    }
+
+    fn announces_router(&mut self, slot: usize) {
+        let Some(device) = &mut self.slots[slot] else { return };
+        if device.addresses.set_router() == Change::Router {
+            self.withdraw(slot);
+            self.mark(slot, Changed::Learnt);
+        }
+    }
+
+    /// Takes back what was ascribed to a device before it was known to be a router.
+    fn withdraw(&mut self, slot: usize) {
+        let Some(device) = &mut self.slots[slot] else { return };
+        let freed = device.facts.withdraw_weak();
+        if freed > 0 {
+            self.fact_bytes = self.fact_bytes.saturating_sub(freed);
+            device.facts_removed = true;
+            self.make_stale(slot);
+        }
+    }
+
+    fn make_stale(&mut self, slot: usize) {
+        let Some(device) = &mut self.slots[slot] else { return };
+        if !device.stale {
+            device.stale = true;
+            self.to_identify.push_back(device.mac);
+        }
+    }
+
+    #[inline]
+    fn mark(&mut self, slot: usize, changed: Changed) {
+        if let Some(device) = &mut self.slots[slot] {
+            device.unsaved = device.unsaved.max(changed);
+            device.unreported = device.unreported.max(changed);
+        }
+    }
+
+    /// Where the device is kept, made if it is new; `None` for addresses that are no device's and when there is no room.
+    #[inline]
+    fn slot(&mut self, mac: MacAddr, at: Timestamp) -> Option<usize> {
+        match self.recent {
+            Some((recent, slot)) if recent == mac => Some(slot),
+            _ => self.slot_of_another(mac, at),
+        }
+    }
+
+    fn slot_of_another(&mut self, mac: MacAddr, at: Timestamp) -> Option<usize> {
+        let slot = match self.index.get(&mac) {
+            Some(slot) => *slot,
+            None if mac.is_multicast() || mac == MacAddr::ZERO => return None,
+            None => {
+                if self.index.len() >= MAX_DEVICES && !self.make_room(at) {
+                    return None;
+                }
+                let mut device = Device::new(mac, at);
+                if is_virtual_router(mac) {
+                    device.addresses.set_router();
+                }
+                // also without a fact it has a vendor by its address
+                device.stale = true;
+                self.to_identify.push_back(mac);
+                self.insert(device)
+            }
+        };
+        self.recent = Some((mac, slot));
+        Some(slot)
+    }
+
+    fn insert(&mut self, device: Device) -> usize {
+        let mac = device.mac;
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot] = Some(device);
+                slot
+            }
+            None => {
+                self.slots.push(Some(device));
+                self.slots.len() - 1
+            }
+        };
+        self.index.insert(mac, slot);
+        slot
+    }
+
+    fn make_room(&mut self, now: Timestamp) -> bool {
+        self.counters.devices_refused += 1;
+        if self.counters.devices_refused % SWEEP_EVERY != 1 {
+            return false;
+        }
+        let before = now.0.saturating_sub(FLEETING_AFTER);
+        self.forget(|device| device.is_fleeting() && device.last_seen.0 < before) > 0
+    }
+
+    fn forget(&mut self, mut choose: impl FnMut(&Device) -> bool) -> usize {
+        let mut count = 0;
+        for (at, slot) in self.slots.iter_mut().enumerate() {
+            let Some(device) = slot.take_if(|device| choose(device)) else { continue };
+            self.index.remove(&device.mac);
+            self.fact_bytes = self.fact_bytes.saturating_sub(device.facts.bytes());
+            for address in device.addresses.all() {
+                if self.owners.get(&address.ip) == Some(&device.mac) {
+                    self.owners.remove(&address.ip);
+                }
+            }
+            self.free.push(at);
+            self.forgotten.push(device.mac);
+            count += 1;
+        }
+        self.recent = None;
+        self.counters.devices_forgotten += count as u64;
+        count
+    }
+}
+
+/// Whether the frame had been on the way before it came here. Group traffic chooses its own hop limits.
+fn forwarded(summary: &Summary) -> bool {
+    let to_group = match summary.destination_ip {
+        Some(IpAddr::V4(ip)) => ip.is_multicast() || ip.is_broadcast(),
+        Some(IpAddr::V6(ip)) => ip.is_multicast(),
+        None => false,
+    };
+    !to_group && summary.hop_limit.is_some_and(is_counted_down)
+}
+
+/// How a reading of this field claims an address, if it does.
+fn claim_of(field: Field) -> Option<AddressSource> {
+    match field {
+        Field::ArpAddress => Some(AddressSource::Arp),
+        Field::NdAddress => Some(AddressSource::Nd),
+        Field::DhcpAddress => Some(AddressSource::Dhcp),
+        Field::LldpAddress | Field::CdpAddress => Some(AddressSource::Declared),
+        _ => None,
+    }
+}
+
+/// Protocols that no router passes on, or whose readings name their device themselves.
+fn is_local(field: Field) -> bool {
+    matches!(field.protocol(), "arp" | "nd" | "dhcp" | "lldp" | "cdp")
+}

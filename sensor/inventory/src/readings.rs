@@ -1,0 +1,63 @@
+//! The readings of one frame, kept until the frame's summary says whose they are.
+
+use std::net::IpAddr;
+
+use eyot_contract::MacAddr;
+use eyot_dissect::{Field, Observation};
+
+/// Readings in a buffer that is used again for every frame.
+#[derive(Debug, Default)]
+pub struct Readings {
+    text: String,
+    list: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    mac: MacAddr,
+    ip: Option<IpAddr>,
+    vlan: Option<u16>,
+    field: Field,
+    start: usize,
+    end: usize,
+}
+
+/// One reading.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading<'a> {
+    pub mac: MacAddr,
+    pub ip: Option<IpAddr>,
+    pub vlan: Option<u16>,
+    pub field: Field,
+    pub value: &'a str,
+}
+
+impl Readings {
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.list.clear();
+    }
+
+    pub fn push(&mut self, observation: &Observation<'_>) {
+        let start = self.text.len();
+        self.text.push_str(&observation.value);
+        self.list.push(Entry {
+            mac: observation.mac,
+            ip: observation.ip,
+            vlan: observation.vlan,
+            field: observation.field,
+            start,
+            end: self.text.len(),
+        });
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Reading<'_>> {
+        self.list.iter().map(|e| Reading {
+            mac: e.mac,
+            ip: e.ip,
+            vlan: e.vlan,
+            field: e.field,
+            value: &self.text[e.start..e.end],
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! The tables, and opening the file they are in.
+//!
+//! MAC addresses are 48-bit integers, times microseconds since 1970 (UTC). Protocol and field names are the dissector's,
+//! so that a newer version which knows more of them reads older files and the other way round. Identities are not stored:
+//! they are made again from the facts, by the rules of the version that reads them.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use uuid::Uuid;
+
+use super::StoreError;
+
+/// Version of the tables below, kept in the file's `user_version`.
+const SCHEMA_VERSION: i64 = 1;
+/// How long a writer waits for the other one (inventory, uplink).
+const BUSY: Duration = Duration::from_secs(10);
+
+const TABLES: &str = "
+CREATE TABLE device (
+    mac INTEGER PRIMARY KEY,
+    first_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    frames INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    vlans TEXT NOT NULL,
+    protocols TEXT NOT NULL,
+    router INTEGER NOT NULL,
+    reported_at INTEGER
+);
+CREATE TABLE address (
+    mac INTEGER NOT NULL,
+    ip TEXT NOT NULL,
+    vlan INTEGER,
+    source TEXT NOT NULL,
+    sent INTEGER NOT NULL,
+    first_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    PRIMARY KEY (mac, ip)
+) WITHOUT ROWID;
+CREATE TABLE fact (
+    mac INTEGER NOT NULL,
+    field TEXT NOT NULL,
+    value TEXT NOT NULL,
+    first_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    weak INTEGER NOT NULL,
+    PRIMARY KEY (mac, field, value)
+) WITHOUT ROWID;
+-- records that the portal has not been sent yet: the latest of each device, in the order in which they were queued
+CREATE TABLE spool (
+    mac INTEGER PRIMARY KEY,
+    queued_at INTEGER NOT NULL,
+    record TEXT NOT NULL
+);
+CREATE INDEX spool_order ON spool (queued_at, mac);
+-- the batch that is being sent; at most one row
+CREATE TABLE flight (
+    sequence INTEGER PRIMARY KEY,
+    batch TEXT NOT NULL
+);
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+";
+
+/// Opens the file for writing and brings it to the present schema.
+pub fn open(path: &Path) -> Result<Connection, StoreError> {
+    // made here rather than by SQLite so that nobody else may read it
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| StoreError::Create { path: path.to_owned(), source })?;
+    let failed = |source| StoreError::open(path, source);
+    let mut connection = Connection::open(path).map_err(failed)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+    // a batch number that the portal has seen must not be forgotten by a power cut
+    connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
+    match version(&transaction).map_err(failed)? {
+        0 => {
+            transaction.execute_batch(TABLES).map_err(failed)?;
+            for (key, value) in
+                [("epoch", Uuid::new_v4().to_string()), ("sequence", "0".into()), ("dropped", "0".into())]
+            {
+                transaction
+                    .execute("INSERT INTO meta (key, value) VALUES (?1, ?2)", [key, &value])
+                    .map_err(failed)?;
+            }
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
+        }
+        SCHEMA_VERSION => {}
+        found => return Err(StoreError::Version { path: path.to_owned(), found, known: SCHEMA_VERSION }),
+    }
+    transaction.commit().map_err(failed)?;
+    Ok(connection)
+}
+
+/// Opens the file for reading beside a running sensor.
+pub fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
+    let failed = |source| StoreError::open(path, source);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
+    match version(&connection).map_err(failed)? {
+        SCHEMA_VERSION => Ok(connection),
+        found => Err(StoreError::Version { path: path.to_owned(), found, known: SCHEMA_VERSION }),
+    }
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}

@@ -1,0 +1,346 @@
+//! The sensor's configuration, in two shapes: as written (TOML, unknown keys refused) and as meant (nothing left open).
+//!
+//! ```toml
+//! version = 1
+//! interfaces = ["ens192"]                  # kernel names of the monitoring interfaces
+//! # filter = "not port 443"                # capture filter, libpcap's language
+//! # ring_mib = 64                          # kernel ring per interface
+//! # database = "/var/lib/eyot-sensor/inventory.sqlite"
+//! # status = "/run/eyot-sensor/status.json"
+//!
+//! [portal]                                 # left out: devices are kept here and reported to nobody
+//! url = "https://portal.example:443"
+//! ca_file = "/etc/eyot/identity/ca.pem"
+//! certificate_file = "/etc/eyot/identity/certificate.pem"
+//! key_file = "/etc/eyot/identity/key.pem"
+//! # extra_ca_file = "/etc/eyot/extra-ca.pem"
+//! # upload_interval_seconds = 60
+//!
+//! [portal.proxy]
+//! url = "http://proxy.example:3128"
+//! # username = "sensor"
+//! # password_file = "/etc/eyot/proxy-password"
+//! # exceptions = ["portal.example"]
+//! ```
+
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use eyot_capture::live;
+use eyot_contract::settings::Proxy;
+use serde::Deserialize;
+
+/// Where the agent writes it.
+pub const DEFAULT_CONFIG: &str = "/etc/eyot/sensor.toml";
+/// Where the inventory lies.
+pub const DEFAULT_DATABASE: &str = "/var/lib/eyot-sensor/inventory.sqlite";
+/// Where the sensor says how it is.
+pub const DEFAULT_STATUS: &str = "/run/eyot-sensor/status.json";
+/// Ring per interface, in MiB.
+const DEFAULT_RING_MIB: u32 = (live::DEFAULT_RING_BYTES >> 20) as u32;
+/// Rings that are believed, in MiB: libpcap takes less than 2 GiB.
+const RING_MIB: Range<u32> = 1..2_048;
+/// Shortest time between two reports of the same device, in seconds.
+const DEFAULT_UPLOAD_INTERVAL: u64 = 60;
+/// Upload intervals that are believed, in seconds.
+const UPLOAD_INTERVAL: Range<u64> = 1..86_401;
+/// Version of the written form.
+const VERSION: i64 = 1;
+/// Longest kernel name of an interface (IFNAMSIZ less its NUL).
+const MAX_INTERFACE_NAME: usize = 15;
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("{key} {}: cannot be read", path.display())]
+    Read {
+        /// Which file.
+        key: &'static str,
+        /// Where it should be.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown key, or a value of the wrong kind.
+    #[error("{}:{line}: {reason}", path.display())]
+    Written {
+        /// The file.
+        path: PathBuf,
+        /// 1-based line.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A value that is of the right kind and still impossible.
+    #[error("{}: {key}: {reason}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// What is wrong and what is expected.
+        reason: String,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    version: i64,
+    interfaces: Vec<String>,
+    filter: Option<String>,
+    ring_mib: Option<u32>,
+    database: Option<PathBuf>,
+    status: Option<PathBuf>,
+    portal: Option<WrittenPortal>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenPortal {
+    url: String,
+    ca_file: PathBuf,
+    certificate_file: PathBuf,
+    key_file: PathBuf,
+    extra_ca_file: Option<PathBuf>,
+    upload_interval_seconds: Option<u64>,
+    proxy: Option<WrittenProxy>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenProxy {
+    url: String,
+    username: Option<String>,
+    password_file: Option<PathBuf>,
+    #[serde(default)]
+    exceptions: Vec<String>,
+}
+
+/// The configuration as meant. Its `Debug` shows no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Kernel names.
+    pub interfaces: Vec<String>,
+    /// Capture filter.
+    pub filter: Option<String>,
+    /// Ring per interface, in bytes.
+    pub ring_bytes: usize,
+    /// The inventory's file.
+    pub database: PathBuf,
+    /// The status file.
+    pub status: PathBuf,
+    /// Whom to report to.
+    pub portal: Option<Portal>,
+}
+
+/// Whom to report to, and how. The files are read at every connection attempt, since the agent may renew them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Portal {
+    /// `https://host:port`.
+    pub url: String,
+    /// The portal's CA, PEM.
+    pub ca_file: PathBuf,
+    /// Our certificate, PEM.
+    pub certificate_file: PathBuf,
+    /// Its key, PEM.
+    pub key_file: PathBuf,
+    /// CAs to trust besides, PEM.
+    pub extra_ca_file: Option<PathBuf>,
+    /// Shortest time between two reports of the same device.
+    pub upload_interval: Duration,
+    /// The way there.
+    pub proxy: Option<Proxy>,
+}
+
+impl Config {
+    /// Reads and checks the file.
+    ///
+    /// # Errors
+    /// With file, line or key, and what is expected.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = read("configuration", path)?;
+        let written: Written = toml::from_str(&text).map_err(|error| ConfigError::Written {
+            path: path.to_owned(),
+            line: line_of(&text, error.span()),
+            reason: error.message().to_owned(),
+        })?;
+        meant(path, written)
+    }
+}
+
+fn meant(path: &Path, written: Written) -> Result<Config, ConfigError> {
+    let wrong = |key, reason: String| ConfigError::Value { path: path.to_owned(), key, reason };
+    if written.version != VERSION {
+        return Err(wrong("version", format!("{VERSION} is expected, not {}", written.version)));
+    }
+    if written.interfaces.is_empty() {
+        return Err(wrong(
+            "interfaces",
+            "at least one kernel name is expected, for example \"ens192\"".into(),
+        ));
+    }
+    for (at, name) in written.interfaces.iter().enumerate() {
+        let plain = (1..=MAX_INTERFACE_NAME).contains(&name.len())
+            && !name.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control());
+        if !plain || name == "." || name == ".." {
+            return Err(wrong(
+                "interfaces",
+                format!("\"{name}\" is no kernel name of an interface; `eyot-sensor interfaces` lists them"),
+            ));
+        }
+        if written.interfaces[..at].contains(name) {
+            return Err(wrong("interfaces", format!("\"{name}\" is listed twice")));
+        }
+    }
+    let filter = written.filter.filter(|f| !f.trim().is_empty());
+    if let Some(filter) = &filter {
+        live::check_filter(filter)
+            .map_err(|reason| wrong("filter", format!("not a capture filter ({reason})")))?;
+    }
+    let ring_mib = written.ring_mib.unwrap_or(DEFAULT_RING_MIB);
+    if !RING_MIB.contains(&ring_mib) {
+        return Err(wrong(
+            "ring_mib",
+            format!("{} to {} MiB are possible", RING_MIB.start, RING_MIB.end - 1),
+        ));
+    }
+    Ok(Config {
+        interfaces: written.interfaces,
+        filter,
+        ring_bytes: (ring_mib as usize) << 20,
+        database: written.database.unwrap_or_else(|| DEFAULT_DATABASE.into()),
+        status: written.status.unwrap_or_else(|| DEFAULT_STATUS.into()),
+        portal: written.portal.map(|p| portal(path, p)).transpose()?,
+    })
+}
+
+fn portal(path: &Path, written: WrittenPortal) -> Result<Portal, ConfigError> {
+    let wrong = |key, reason: String| ConfigError::Value { path: path.to_owned(), key, reason };
+    if !written.url.starts_with("https://") {
+        return Err(wrong("portal.url", format!("\"{}\" does not begin with https://", written.url)));
+    }
+    let seconds = written.upload_interval_seconds.unwrap_or(DEFAULT_UPLOAD_INTERVAL);
+    if !UPLOAD_INTERVAL.contains(&seconds) {
+        let (least, most) = (UPLOAD_INTERVAL.start, UPLOAD_INTERVAL.end - 1);
+        return Err(wrong(
+            "portal.upload_interval_seconds",
+            format!("{least} to {most} seconds are possible"),
+        ));
+    }
+    let proxy = match written.proxy {
+        None => None,
+        Some(proxy) => {
+            let credentials = match (proxy.username, proxy.password_file) {
+                (None, None) => None,
+                (Some(user), Some(file)) => {
+                    let password = read("portal.proxy.password_file", &file)?;
+                    Some((user, password.trim_end_matches(['\n', '\r']).to_owned()))
+                }
+                _ => {
+                    return Err(wrong(
+                        "portal.proxy",
+                        "username and password_file go together: give both or none".into(),
+                    ))
+                }
+            };
+            Some(Proxy { url: proxy.url, credentials, exceptions: proxy.exceptions })
+        }
+    };
+    Ok(Portal {
+        url: written.url,
+        ca_file: written.ca_file,
+        certificate_file: written.certificate_file,
+        key_file: written.key_file,
+        extra_ca_file: written.extra_ca_file,
+        upload_interval: Duration::from_secs(seconds),
+        proxy,
+    })
+}
+
+/// Reads a file that the configuration names by `key`.
+pub fn read(key: &'static str, path: &Path) -> Result<String, ConfigError> {
+    fs::read_to_string(path).map_err(|source| ConfigError::Read { key, path: path.to_owned(), source })
+}
+
+fn line_of(text: &str, span: Option<Range<usize>>) -> usize {
+    let end = span.map_or(0, |s| s.start).min(text.len());
+    text.as_bytes()[..end].iter().filter(|b| **b == b'\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn config(text: &str) -> Result<Config, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sensor.toml");
+        fs::write(&path, text.replace("DIR", &dir.path().display().to_string())).unwrap();
+        fs::write(dir.path().join("password"), "s3cret\n").unwrap();
+        Config::read(&path).map_err(|e| e.to_string().replace(&dir.path().display().to_string(), "DIR"))
+    }
+
+    #[test]
+    fn the_shortest_configuration_has_every_default() {
+        let meant = config("version = 1\ninterfaces = [\"eth1\"]\n").unwrap();
+        assert_eq!(
+            meant,
+            Config {
+                interfaces: vec!["eth1".into()],
+                filter: None,
+                ring_bytes: 64 << 20,
+                database: DEFAULT_DATABASE.into(),
+                status: DEFAULT_STATUS.into(),
+                portal: None,
+            }
+        );
+    }
+
+    #[test]
+    fn the_longest_keeps_its_secret_to_itself() {
+        let meant = config(
+            "version = 1\ninterfaces = [\"eth1\", \"eth2\"]\nfilter = \"not port 443\"\nring_mib = 128\n\
+             [portal]\nurl = \"https://p:8443\"\nca_file = \"/c\"\ncertificate_file = \"/d\"\nkey_file = \"/e\"\n\
+             upload_interval_seconds = 5\n[portal.proxy]\nurl = \"http://x:3128\"\nusername = \"u\"\n\
+             password_file = \"DIR/password\"\nexceptions = [\"p\"]\n",
+        )
+        .unwrap();
+        let proxy = meant.portal.as_ref().unwrap().proxy.as_ref().unwrap();
+        assert_eq!(proxy.credentials, Some(("u".into(), "s3cret".into())));
+        assert!(!format!("{meant:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        for (text, expected) in [
+            ("version = 1\ninterfaces = [\"e\"]\n\ninterface = \"x\"\n", "DIR/sensor.toml:4: unknown field `interface`"),
+            ("version = 1\ninterfaces = \"e\"\n", "DIR/sensor.toml:2: invalid type: string"),
+            ("version = 1\n", "DIR/sensor.toml:1: missing field `interfaces`"),
+            ("version = \n", "DIR/sensor.toml:1: "),
+            ("version = 2\ninterfaces = [\"e\"]\n", "version: 1 is expected, not 2"),
+            ("version = 1\ninterfaces = []\n", "interfaces: at least one kernel name"),
+            ("version = 1\ninterfaces = [\"../x\"]\n", "is no kernel name"),
+            ("version = 1\ninterfaces = [\"e\", \"e\"]\n", "\"e\" is listed twice"),
+            ("version = 1\ninterfaces = [\"e\"]\nfilter = \"port (\"\n", "filter: not a capture filter"),
+            ("version = 1\ninterfaces = [\"e\"]\nring_mib = 0\n", "ring_mib: 1 to 2047 MiB"),
+            (
+                "version = 1\ninterfaces = [\"e\"]\n[portal]\nurl = \"http://p\"\nca_file = \"\"\n\
+                 certificate_file = \"\"\nkey_file = \"\"\n",
+                "portal.url: \"http://p\" does not begin with https://",
+            ),
+            (
+                "version = 1\ninterfaces = [\"e\"]\n[portal]\nurl = \"https://p\"\nca_file = \"\"\n\
+                 certificate_file = \"\"\nkey_file = \"\"\nproxy = { url = \"http://x:1\", username = \"u\" }\n",
+                "portal.proxy: username and password_file go together",
+            ),
+        ] {
+            let message = config(text).unwrap_err();
+            assert!(message.contains(expected), "{text:?} gave {message:?}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Capture files to an inventory, all files as one site.
+//!
+//! One thread, no queue: the reader lends each frame straight to the dissector.
+
+use std::io::stdin;
+use std::path::{Path, PathBuf};
+
+use anyhow::Error;
+use eyot_capture::file::{FileSource, OpenError};
+use eyot_capture::{Pulled, Source};
+use eyot_dissect::{Dissector, Limits};
+use eyot_inventory::Inventory;
+
+use crate::progress::Progress;
+
+/// Frames between two looks at the progress bar.
+const BATCH: usize = 8_192;
+
+/// What was read.
+pub struct Reading {
+    /// The devices, identified.
+    pub inventory: Inventory,
+    /// Files that gave nothing.
+    pub unreadable: usize,
+}
+
+impl Reading {
+    /// Reads the files in the order given. What is wrong with a file is said on standard error, and the next one read.
+    pub fn of(files: &[PathBuf]) -> Self {
+        let sizes = |path: &PathBuf| path.metadata().map_or(0, |m| m.len());
+        let mut progress = Progress::new(files.iter().map(sizes).sum());
+        let mut reading = Self { inventory: Inventory::new(), unreadable: 0 };
+        let mut dissector = Dissector::new(Limits::default());
+        for path in files {
+            if let Err(error) = reading.file(path, &mut dissector, &progress) {
+                reading.unreadable += 1;
+                progress.warn(&format!("eyot-sensor: {error:#}"));
+            }
+            progress.file_done(sizes(path));
+        }
+        progress.finish();
+        reading.inventory.identify(usize::MAX);
+        reading
+    }
+
+    fn file(&mut self, path: &Path, dissector: &mut Dissector, progress: &Progress) -> Result<(), Error> {
+        let mut source = open(path)?;
+        let position = source.position();
+        let unknown_before = dissector.counters().unknown_link;
+        let inventory = &mut self.inventory;
+        while source.pull(BATCH, &mut |frame| {
+            inventory.frame(dissector, frame);
+        })? != Pulled::Ended
+        {
+            progress.at(position.bytes(), inventory.len());
+        }
+        let name = path.display();
+        if let Some(damage) = source.damage() {
+            progress.warn(&format!("eyot-sensor: warning: {name}: {damage}; the frames before it were read"));
+        }
+        let statistics = source.statistics();
+        if statistics.skipped > 0 {
+            let count = statistics.skipped;
+            progress.warn(&format!("eyot-sensor: warning: {name}: {count} damaged records were passed over"));
+        }
+        let unknown = dissector.counters().unknown_link - unknown_before;
+        if unknown > 0 {
+            progress.warn(&format!(
+                "eyot-sensor: warning: {name}: {unknown} of {} frames are of a link type that is not read",
+                statistics.frames
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> Result<FileSource, OpenError> {
+    if path == Path::new("-") {
+        FileSource::from_reader("standard input", stdin())
+    } else {
+        FileSource::open(path)
+    }
+}
