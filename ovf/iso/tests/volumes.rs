@@ -143,7 +143,7 @@ fn refuses_what_is_no_volume_with_coordinates() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 
     #[test]
     fn what_is_written_is_read_back(

@@ -258,10 +258,11 @@ impl<R: Read + Seek> Vhdx<R> {
     /// What the table says of block `number`.
     pub fn block_state(&self, number: u64) -> Result<BlockState, VhdxError> {
         let blocks = self.blocks();
-        let entry = match self.table.get(bat_index(number, self.ratio) as usize) {
-            Some(&entry) if number < blocks => entry,
-            _ => return Err(VhdxError::NoSuchBlock { number, blocks }),
-        };
+        if number >= blocks {
+            return Err(VhdxError::NoSuchBlock { number, blocks });
+        }
+        // The table was read whole, so every block of the disk has its entry.
+        let entry = self.table.get(bat_index(number, self.ratio) as usize).copied().unwrap_or_default();
         Ok(match split_bat_entry(entry) {
             (s @ (state::NOT_PRESENT | state::UNDEFINED | state::ZERO | state::UNMAPPED), _) => {
                 BlockState::Zeros(s)
