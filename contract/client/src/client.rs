@@ -65,6 +65,7 @@ impl Alive {
 }
 
 /// Options of a [`Client`].
+#[derive(Clone)]
 pub struct Builder {
     portal: String,
     trust: Option<Trust>,

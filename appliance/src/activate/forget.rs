@@ -1,0 +1,278 @@
+//! Forgetting the token: after activation it must be nowhere on the machine.
+//!
+//! Files that carried it are overwritten in place (same inode, same blocks) before anything is removed: the operator's
+//! own file keeps everything but the token, the seed file goes, cloud-init's copies keep their length and shape so that
+//! its later stages still read them. Blocks freed earlier, by whoever wrote copies and deleted them, are discarded with
+//! FITRIM; where the disk cannot do that, the record says so.
+//!
+//! A copy is the token's own text, or base64 of something that contains it (any alignment, wrapped or not): cloud-init
+//! keeps user-data raw, MIME-encoded and pickled.
+
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine;
+use eyot_contract::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::host::{Access, Discard, Host, HostError};
+use crate::paths;
+
+/// What was done, kept for `status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// When.
+    pub at: Timestamp,
+    /// Files that carried a copy.
+    pub files: Vec<String>,
+    /// Bytes of free blocks discarded; `None` where the disk cannot discard.
+    pub discarded_bytes: Option<u64>,
+}
+
+impl Forgotten {
+    /// The record, if the token has been forgotten.
+    pub fn load(host: &dyn Host) -> Result<Option<Self>, HostError> {
+        Ok(host.read(paths::FORGOTTEN)?.and_then(|c| serde_json::from_slice(&c).ok()))
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        match self.discarded_bytes {
+            Some(_) => "activation token removed, free disk blocks discarded".to_owned(),
+            None => "activation token removed; this disk cannot discard free blocks, so remnants of deleted files may stay on it until they are overwritten".to_owned(),
+        }
+    }
+}
+
+/// Removes every copy of these token texts. Repeatable; a second time finds nothing and changes nothing.
+pub fn forget(host: &dyn Host, tokens: &[String]) -> Result<Forgotten, HostError> {
+    let needles: Vec<Needle> = tokens.iter().filter(|t| !t.is_empty()).map(|t| Needle::new(t)).collect();
+    let mut cleaned = Vec::new();
+    if let Some(content) = host.read(paths::LOCAL_SETTINGS)? {
+        if let Some(blank) = without_value(&content, &needles) {
+            host.overwrite(paths::LOCAL_SETTINGS, &blank)?;
+            cleaned.push(paths::LOCAL_SETTINGS.to_owned());
+        }
+    }
+    // the seed file exists to carry the token; what else it says is kept elsewhere by now
+    if let Some(content) = host.read(paths::SEED_SETTINGS)? {
+        host.overwrite(paths::SEED_SETTINGS, &vec![0; content.len()])?;
+        host.remove(paths::SEED_SETTINGS)?;
+        cleaned.push(paths::SEED_SETTINGS.to_owned());
+    }
+    let mut copies: Vec<String> = paths::CLOUD_INIT_LOGS.map(str::to_owned).to_vec();
+    for dir in paths::CLOUD_INIT_COPIES {
+        copies.extend(host.files_below(dir)?);
+    }
+    for path in copies {
+        let Some(content) = host.read(&path)? else { continue };
+        if let Some(clean) = scrub(&content, &needles) {
+            host.overwrite(&path, &clean)?;
+            cleaned.push(path);
+        }
+    }
+    let known = Forgotten::load(host)?;
+    if let Some(known) = known.filter(|_| cleaned.is_empty()) {
+        return Ok(known);
+    }
+    let discarded_bytes = match host.discard_free_blocks(paths::STATE_DIR)? {
+        Discard::Done(bytes) => Some(bytes),
+        Discard::Unsupported => None,
+    };
+    let record = Forgotten { at: Timestamp::now(), files: cleaned, discarded_bytes };
+    let text = serde_json::to_vec_pretty(&record).unwrap_or_default();
+    host.make_dir(paths::STATE_DIR, Access::Everyone)?;
+    host.write(paths::FORGOTTEN, &text, Access::Everyone)?;
+    Ok(record)
+}
+
+/// A token's text and the three ways base64 can spell its inside.
+struct Needle {
+    text: Vec<u8>,
+    encoded: Vec<Vec<u8>>,
+}
+
+impl Needle {
+    fn new(token: &str) -> Self {
+        let encoded = (0..3)
+            .map(|before| {
+                let mut padded = vec![0; before];
+                padded.extend_from_slice(token.as_bytes());
+                padded.truncate(padded.len() / 3 * 3);
+                // the first group mixes in whatever stands before the token
+                STANDARD.encode(padded).into_bytes().split_off(if before == 0 { 0 } else { 4 })
+            })
+            .collect();
+        Self { text: token.as_bytes().to_vec(), encoded }
+    }
+
+    fn spellings(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::once(self.text.as_slice()).chain(self.encoded.iter().map(Vec::as_slice))
+    }
+}
+
+/// The same bytes with every copy made meaningless and the length kept; `None` if there is no copy.
+fn scrub(content: &[u8], needles: &[Needle]) -> Option<Vec<u8>> {
+    let mut clean = content.to_vec();
+    let mut found = false;
+    for spelling in needles.iter().flat_map(Needle::spellings) {
+        // 'A' is a letter of base64, of TOML text and of a pickled string alike
+        found |= replace(&mut clean, spelling, b'A');
+    }
+    found |= scrub_wrapped(&mut clean, needles);
+    found.then_some(clean)
+}
+
+/// Base64 broken into lines, as MIME does: decoded as one, looked through, blanked as a whole.
+fn scrub_wrapped(content: &mut [u8], needles: &[Needle]) -> bool {
+    let mut found = false;
+    for (start, end) in base64_runs(content) {
+        let letters: Vec<u8> =
+            content[start..end].iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+        let whole = letters.len() / 4 * 4;
+        let Ok(decoded) = STANDARD.decode(&letters[..whole]) else { continue };
+        if scrub(&decoded, needles).is_some() {
+            for byte in content[start..end].iter_mut().filter(|b| !b.is_ascii_whitespace() && **b != b'=') {
+                *byte = b'A';
+            }
+            found = true;
+        }
+    }
+    found
+}
+
+/// Stretches of base64 letters, line breaks included, long enough to hold a token.
+fn base64_runs(content: &[u8]) -> Vec<(usize, usize)> {
+    const SHORTEST: usize = 64;
+    let letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    let mut runs = Vec::new();
+    let mut start = 0;
+    while start < content.len() {
+        if !letter(content[start]) {
+            start += 1;
+            continue;
+        }
+        let mut end = start;
+        while end < content.len() && (letter(content[end]) || matches!(content[end], b'\n' | b'\r')) {
+            end += 1;
+        }
+        if end - start >= SHORTEST {
+            runs.push((start, end));
+        }
+        start = end;
+    }
+    runs
+}
+
+/// Every occurrence overwritten with one byte.
+fn replace(content: &mut [u8], needle: &[u8], with: u8) -> bool {
+    let mut found = false;
+    let mut from = 0;
+    while let Some(at) = position(&content[from..], needle) {
+        content[from + at..from + at + needle.len()].fill(with);
+        from += at + needle.len();
+        found = true;
+    }
+    found
+}
+
+/// A settings file with the token's value made empty and the length kept: `token = "eyot1_…"` → `token = ""` and blanks.
+fn without_value(content: &[u8], needles: &[Needle]) -> Option<Vec<u8>> {
+    let mut blank = content.to_vec();
+    let mut found = false;
+    for needle in needles {
+        while let Some(at) = position(&blank, &needle.text) {
+            let end = at + needle.text.len();
+            let quote = blank.get(end).copied().filter(|q| matches!(q, b'"' | b'\''));
+            blank[at..end].fill(b' ');
+            if let Some(quote) = quote.filter(|q| at > 0 && blank[at - 1] == *q) {
+                // close the text where the token began
+                blank[at] = quote;
+                blank[end] = b' ';
+            }
+            found = true;
+        }
+    }
+    found.then_some(blank)
+}
+
+fn position(content: &[u8], needle: &[u8]) -> Option<usize> {
+    if needle.is_empty() {
+        return None;
+    }
+    content.windows(needle.len()).position(|w| w == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::host::double::Double;
+    use eyot_contract::settings::Layer;
+
+    const TOKEN: &str = "eyot1_Zm9yZ2V0IG1lIG5vdCwgc2FpZCB0aGUgdG9rZW4gdG8gdGhlIG1hY2hpbmUgYW5kIHdhcw-_";
+
+    fn wrapped(bytes: &[u8]) -> String {
+        let encoded = STANDARD.encode(bytes);
+        encoded.as_bytes().chunks(76).map(|c| std::str::from_utf8(c).unwrap()).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn every_spelling_is_found_and_the_length_kept() {
+        let needles = [Needle::new(TOKEN)];
+        for before in 0..7 {
+            let inside = format!("{}token = \"{TOKEN}\"\n", "x".repeat(before));
+            let cases = [
+                inside.clone(),
+                STANDARD.encode(&inside),
+                wrapped(inside.as_bytes()),
+                wrapped(format!("#cloud-config\ncontent: {}\n", STANDARD.encode(&inside)).as_bytes()),
+            ];
+            for case in cases {
+                let clean = scrub(case.as_bytes(), &needles).unwrap_or_else(|| panic!("missed in {case}"));
+                assert_eq!(clean.len(), case.len());
+                assert!(scrub(&clean, &needles).is_none(), "left in {case}");
+            }
+        }
+        assert!(scrub(b"nothing of the kind", &needles).is_none());
+        assert!(scrub(STANDARD.encode([7; 500]).as_bytes(), &needles).is_none());
+    }
+
+    #[test]
+    fn an_operators_file_keeps_everything_but_the_token() {
+        let text = format!(
+            "# mine\nversion = 1\n[activation]\ntoken = \"{TOKEN}\" # from the portal\n[host]\nname = \"x\"\n"
+        );
+        let blank = without_value(text.as_bytes(), &[Needle::new(TOKEN)]).unwrap();
+        assert_eq!(blank.len(), text.len());
+        let layer = Layer::from_toml("local", std::str::from_utf8(&blank).unwrap()).unwrap();
+        assert_eq!(
+            (layer.values["activation.token"].as_str(), layer.values["host.name"].as_str()),
+            ("", "x")
+        );
+        assert!(String::from_utf8(blank).unwrap().contains("# from the portal"));
+    }
+
+    #[test]
+    fn forgetting_twice_changes_nothing_the_second_time() {
+        let host = Double::default();
+        let seed = format!("version = 1\n[activation]\ntoken = \"{TOKEN}\"\n");
+        host.put(paths::SEED_SETTINGS, &seed);
+        host.put("/var/lib/cloud/instances/i/user-data.txt", &STANDARD.encode(&seed));
+        host.put("/var/lib/cloud/instances/i/other", "untouched");
+        host.discard_gives(Discard::Done(4096));
+        let record = forget(&host, &[TOKEN.to_owned()]).unwrap();
+        assert_eq!(record.files.len(), 2);
+        assert_eq!(record.discarded_bytes, Some(4096));
+        let state = host.state();
+        host.take_log();
+        assert_eq!(forget(&host, &[TOKEN.to_owned()]).unwrap(), record);
+        assert!(host.take_log().is_empty());
+        assert_eq!(host.state(), state);
+    }
+
+    #[test]
+    fn a_disk_that_cannot_discard_is_told_honestly() {
+        let host = Double::default();
+        host.discard_gives(Discard::Unsupported);
+        assert!(forget(&host, &[]).unwrap().text().contains("cannot discard"));
+    }
+}

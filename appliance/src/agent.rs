@@ -1,0 +1,314 @@
+//! The daemon: one round after another, each of which brings the machine closer to healthy and says how it is.
+//!
+//! A round reads the settings, puts firewall and capture adapters right, activates if there is a token and no identity,
+//! keeps the sensor running, and reports. Nothing is remembered that the next process could not find out again, so it may
+//! be killed at any moment.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use eyot_contract::settings::Settings;
+use eyot_contract::{path, ConditionCode, HealthReport, MacAddr, Timestamp};
+
+use crate::activate::{activate, forget, ActivationError, Identity};
+use crate::apply::{self, nic, sensor, Listening};
+use crate::health::{self, Activation, Ledger, Observation, SensorStatus, Traffic};
+use crate::host::{Access, Host, HostError};
+use crate::paths;
+use crate::settings::{chain, gather, Decided, Gathered};
+
+/// Time between rounds.
+pub const ROUND: Duration = Duration::from_secs(10);
+/// Time between health reports while nothing changes, in seconds.
+const REPORT_EVERY_S: i64 = 60;
+/// First and longest wait between two attempts to activate, in seconds.
+const RETRY_S: (i64, i64) = (5, 60);
+/// How long a change that was put back stays visible, in seconds.
+const DRIFT_SHOWN_S: i64 = 300;
+const REPORT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What the daemon carries from one round to the next.
+pub struct Agent<'h> {
+    host: &'h dyn Host,
+    refusals: nic::Refusals,
+    prepared: BTreeSet<(String, MacAddr)>,
+    drifted: BTreeMap<String, Timestamp>,
+    ledger: Ledger,
+    traffic: Traffic,
+    sensor: Option<SensorStatus>,
+    attempt: Attempt,
+    forgotten: Option<BTreeSet<String>>,
+    acknowledged: Option<Result<(), (ConditionCode, String)>>,
+    reported: Option<(Timestamp, Vec<ConditionCode>)>,
+}
+
+/// How trying to activate goes.
+#[derive(Default)]
+struct Attempt {
+    /// The token last tried, as text.
+    token: Option<String>,
+    failure: Option<(ConditionCode, String)>,
+    /// `None`: not until the token changes.
+    next: Option<Timestamp>,
+    wait_s: i64,
+}
+
+impl<'h> Agent<'h> {
+    /// A daemon at its start.
+    pub fn new(host: &'h dyn Host) -> Self {
+        Self {
+            host,
+            refusals: nic::Refusals::default(),
+            prepared: BTreeSet::new(),
+            drifted: BTreeMap::new(),
+            ledger: Ledger::default(),
+            traffic: Traffic::default(),
+            sensor: None,
+            attempt: Attempt::default(),
+            forgotten: None,
+            acknowledged: None,
+            reported: None,
+        }
+    }
+
+    /// One round. The report it returns is also on disk and, once activated, at the portal.
+    ///
+    /// # Errors
+    /// The machine itself failing (disk, kernel); everything else becomes a condition in the report.
+    pub async fn round(&mut self) -> Result<HealthReport, HostError> {
+        let gathered = gather(self.host);
+        let mut identity = Identity::load(self.host)?;
+        let resolved = gathered.resolve();
+        let (listening, activation, problem) = match &resolved {
+            Err(problem) => (Listening::default(), Activation::Unknown, Some(problem.to_string())),
+            Ok(Decided { settings, token_problem, .. }) => {
+                let portal = identity
+                    .as_ref()
+                    .map(|i| i.enrolment.portal.clone())
+                    .or_else(|| settings.token.as_ref().map(|t| t.portal.clone()));
+                let listening = apply::listen(self.host, settings, portal.as_deref(), &mut self.refusals)?;
+                if identity.is_none() {
+                    identity = self.try_to_activate(settings, &gathered).await;
+                }
+                let activation = match (&identity, token_problem) {
+                    (None, Some(problem)) => {
+                        Activation::Failed(ConditionCode::ActivationRefused, problem.clone())
+                    }
+                    _ => self.standing(identity.as_ref(), settings),
+                };
+                (listening, activation, None)
+            }
+        };
+        for change in &listening.changes {
+            tracing::info!("{change}");
+        }
+        let mut running = false;
+        if let (Ok(resolved), Some(identity)) = (&resolved, &identity) {
+            self.forget_token(&gathered)?;
+            running = self.keep_sensor_running(&resolved.settings, &listening, identity)?;
+        }
+        let settings = resolved.as_ref().ok().map(|r| &r.settings);
+        self.report(settings, &listening, activation, problem, running, identity.as_ref()).await
+    }
+
+    async fn try_to_activate(&mut self, settings: &Settings, gathered: &Gathered) -> Option<Identity> {
+        let token = settings.token.as_ref()?;
+        let now = Timestamp::now();
+        let text = gathered.token_texts().next().map(str::to_owned);
+        if self.attempt.token != text {
+            self.attempt = Attempt { token: text, next: Some(now), wait_s: RETRY_S.0, failure: None };
+        }
+        if self.attempt.next.is_none_or(|next| now < next) {
+            return None;
+        }
+        match activate(self.host, token, settings).await {
+            Ok(identity) => {
+                tracing::info!(
+                    "activated as {} at {}",
+                    identity.enrolment.sensor_name,
+                    identity.enrolment.portal
+                );
+                self.attempt.failure = None;
+                Some(identity)
+            }
+            Err(error) => {
+                self.note_failure(&error);
+                None
+            }
+        }
+    }
+
+    fn note_failure(&mut self, error: &ActivationError) {
+        let line = chain(error);
+        if self.attempt.failure.as_ref().map(|f| &f.1) != Some(&line) {
+            tracing::warn!("not activated: {line}");
+        }
+        self.attempt.failure = Some((error.condition(), line));
+        self.attempt.next = error.is_passing().then(|| {
+            let next = Timestamp::from_seconds(Timestamp::now().seconds() + self.attempt.wait_s);
+            self.attempt.wait_s = (self.attempt.wait_s * 2).min(RETRY_S.1);
+            next
+        });
+    }
+
+    fn standing(&self, identity: Option<&Identity>, settings: &Settings) -> Activation {
+        match (identity, &self.attempt.failure) {
+            (Some(identity), _) => Activation::Active {
+                detail: format!("{} at {}", identity.enrolment.sensor_name, identity.enrolment.portal),
+                acknowledged: self.acknowledged.clone(),
+            },
+            (None, Some((code, detail))) if settings.token.is_some() => {
+                Activation::Failed(*code, detail.clone())
+            }
+            (None, _) if settings.token.is_some() => {
+                Activation::Failed(ConditionCode::Activating, "trying to reach the portal".to_owned())
+            }
+            (None, _) => Activation::Pending,
+        }
+    }
+
+    /// Keeps what the seed said besides the token, then forgets the token. Does nothing when that is done already.
+    fn forget_token(&mut self, gathered: &Gathered) -> Result<(), HostError> {
+        let tokens: BTreeSet<String> = gathered.token_texts().map(str::to_owned).collect();
+        if self.forgotten.as_ref() == Some(&tokens) {
+            return Ok(());
+        }
+        if let Some(kept) = gathered.to_keep() {
+            self.host.write(paths::KEPT_SETTINGS, kept.to_toml().as_bytes(), Access::Root)?;
+        }
+        let list: Vec<String> = tokens.iter().cloned().collect();
+        let record = forget::forget(self.host, &list)?;
+        tracing::info!("{}", record.text());
+        self.forgotten = Some(tokens);
+        Ok(())
+    }
+
+    fn keep_sensor_running(
+        &self,
+        settings: &Settings,
+        listening: &Listening,
+        identity: &Identity,
+    ) -> Result<bool, HostError> {
+        let Some(plan) = sensor::plan(settings, &listening.roles, identity) else { return Ok(false) };
+        match sensor::apply(self.host, &plan) {
+            // it was told to start just now; whether it stays up the next round shows
+            Ok(true) => {
+                tracing::info!("eyot-sensor told to start");
+                Ok(true)
+            }
+            Ok(false) => Ok(true),
+            Err(error) if error.step == "running" => {
+                tracing::warn!("{}", chain(&error));
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn report(
+        &mut self,
+        settings: Option<&Settings>,
+        listening: &Listening,
+        activation: Activation,
+        problem: Option<String>,
+        sensor_running: bool,
+        identity: Option<&Identity>,
+    ) -> Result<HealthReport, HostError> {
+        let now = Timestamp::now();
+        let adapters = self.host.adapters()?;
+        self.note_drift(listening, &adapters, now);
+        self.traffic.look(&adapters, now);
+        let before = self.sensor.take();
+        self.sensor = SensorStatus::load(self.host);
+        let drifted: Vec<String> = self.drifted.keys().cloned().collect();
+        let mut seen = Observation {
+            adapters: &adapters,
+            listening,
+            settings_problem: problem,
+            activation,
+            sensor_running,
+            sensor: (self.sensor.clone(), before),
+            drifted: &drifted,
+            traffic: &self.traffic,
+            now,
+        };
+        let counts = self.sensor.clone().unwrap_or_default();
+        let put_together = |seen: &Observation<'_>, ledger: &mut Ledger| {
+            let conditions = ledger.date(health::conditions(seen), now);
+            health::report(self.host, conditions, &adapters, &listening.roles, &counts, now)
+        };
+        if let (Some(identity), Some(settings)) = (identity, settings) {
+            // a report that arrives says of itself that the portal is reached
+            let optimistic = with_acknowledgement(&seen, Some(Ok(())));
+            let report = put_together(&optimistic, &mut self.ledger);
+            if self.is_due(&report) {
+                let outcome = send(identity, settings, &report).await;
+                if let Err((_, line)) = &outcome {
+                    tracing::warn!("health report not delivered: {line}");
+                }
+                self.reported = Some((now, codes(&report)));
+                self.acknowledged = Some(outcome);
+            }
+            seen = with_acknowledgement(&seen, self.acknowledged.clone());
+        }
+        let report = put_together(&seen, &mut self.ledger);
+        health::publish(self.host, &report)?;
+        Ok(report)
+    }
+
+    fn is_due(&self, report: &HealthReport) -> bool {
+        match &self.reported {
+            None => true,
+            Some((at, told)) => {
+                report.at.seconds() - at.seconds() >= REPORT_EVERY_S
+                    || *told != codes(report)
+                    || matches!(self.acknowledged, Some(Err(_)))
+            }
+        }
+    }
+
+    fn note_drift(&mut self, listening: &Listening, adapters: &[crate::host::Adapter], now: Timestamp) {
+        self.drifted.retain(|_, at| now.seconds() - at.seconds() < DRIFT_SHOWN_S);
+        for name in &listening.corrected {
+            let known =
+                adapters.iter().any(|a| a.name == *name && self.prepared.contains(&(a.name.clone(), a.mac)));
+            if known {
+                self.drifted.insert(name.clone(), now);
+            }
+        }
+        let captures = adapters.iter().filter(|a| listening.roles.captures(&a.name));
+        self.prepared.extend(captures.map(|a| (a.name.clone(), a.mac)));
+    }
+}
+
+async fn send(
+    identity: &Identity,
+    settings: &Settings,
+    report: &HealthReport,
+) -> Result<(), (ConditionCode, String)> {
+    let sent = match identity.client(settings, REPORT_TIMEOUT) {
+        Ok(client) => client.post_json::<_, ()>(path::HEALTH, report).await,
+        Err(error) => Err(error),
+    };
+    sent.map_err(|e| (e.condition(), e.to_string()))
+}
+
+fn with_acknowledgement<'a>(
+    seen: &Observation<'a>,
+    outcome: Option<Result<(), (ConditionCode, String)>>,
+) -> Observation<'a> {
+    let activation = match seen.activation.clone() {
+        Activation::Active { detail, .. } => Activation::Active { detail, acknowledged: outcome },
+        other => other,
+    };
+    Observation {
+        activation,
+        settings_problem: seen.settings_problem.clone(),
+        sensor: seen.sensor.clone(),
+        ..*seen
+    }
+}
+
+fn codes(report: &HealthReport) -> Vec<ConditionCode> {
+    report.conditions.iter().map(|c| c.code).collect()
+}

@@ -1,0 +1,191 @@
+//! The firewall: one ruleset, one file, one transaction.
+//!
+//! nft 0.8.2 grammar (Ubuntu 18.04): no JSON, no reading from standard input by `-f -`, priorities as numbers, a line
+//! break before every closing brace. The file begins with `flush ruleset`, so loading it replaces everything in one
+//! step or nothing. An empty chain whose name is a digest of the rules tells whether these very rules are in force.
+//!
+//! What goes past netfilter is not stopped here: packet sockets (a DHCP client, a capture) send below it. The capture
+//! adapter stays silent because nothing configures it (`nic`), and by these rules besides.
+
+use eyot_contract::settings::Proxy;
+
+use super::{ApplyError, Cause, Roles};
+use crate::host::{Access, Host, HostError};
+use crate::paths;
+
+const WHAT: &str = "the firewall";
+const HTTPS: u16 = 443;
+
+/// Rules and the mark by which they are recognised in the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruleset {
+    /// The file's whole text.
+    pub text: String,
+    mark: String,
+}
+
+/// TCP ports the appliance may open connections to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ports(Vec<u16>);
+
+impl Ports {
+    /// 443, and the portal's and the proxy's when they are others.
+    pub fn of(portal: Option<&str>, proxy: Option<&Proxy>) -> Self {
+        let mut ports = vec![HTTPS];
+        ports.extend(portal.and_then(|p| port(p)));
+        ports.extend(proxy.and_then(|p| port(&p.url)));
+        ports.sort_unstable();
+        ports.dedup();
+        Self(ports)
+    }
+}
+
+/// The port of `scheme://host[:port]`, the scheme's own where none is written.
+fn port(url: &str) -> Option<u16> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split('/').next()?;
+    let default = if scheme == "http" { 80 } else { HTTPS };
+    // the last colon of an IPv6 address in brackets belongs to the address
+    match authority.rsplit_once(':') {
+        Some((_, port)) if !port.ends_with(']') => port.parse().ok(),
+        _ => Some(default),
+    }
+}
+
+/// The rules for these roles.
+pub fn plan(roles: &Roles, ports: &Ports) -> Ruleset {
+    let capture = roles.capture.iter().map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(", ");
+    let rule = |text: String| match capture.is_empty() {
+        true => String::new(),
+        false => format!("\t\t{text}\n"),
+    };
+    let capture_in = rule(format!("iifname {{ {capture} }} drop"));
+    let capture_out = rule(format!("oifname {{ {capture} }} drop"));
+    // without a management adapter nothing but the loopback is let through
+    let management = roles.management.as_deref().unwrap_or("lo");
+    let ports = ports.0.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+    let rules = format!(
+        "\tchain input {{
+\t\ttype filter hook input priority 0; policy drop;
+\t\tiifname \"lo\" accept
+{capture_in}\t\tiifname != \"{management}\" drop
+\t\tct state established,related accept
+\t\tct state invalid drop
+\t\ticmp type {{ destination-unreachable, time-exceeded, parameter-problem, echo-request }} accept
+\t\ticmpv6 type {{ destination-unreachable, packet-too-big, time-exceeded, parameter-problem, echo-request, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert }} accept
+\t\tudp sport 67 udp dport 68 accept
+\t\tudp sport 547 udp dport 546 accept
+\t\ttcp dport {HTTPS} accept
+\t}}
+
+\tchain output {{
+\t\ttype filter hook output priority 0; policy drop;
+\t\toifname \"lo\" accept
+{capture_out}\t\toifname != \"{management}\" drop
+\t\tct state established,related accept
+\t\ticmp type {{ destination-unreachable, time-exceeded, parameter-problem, echo-request }} accept
+\t\ticmpv6 type {{ destination-unreachable, packet-too-big, time-exceeded, parameter-problem, echo-request, nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert }} accept
+\t\tudp sport 68 udp dport 67 accept
+\t\tudp sport 546 udp dport 547 accept
+\t\tudp dport {{ 53, 123 }} accept
+\t\ttcp dport {{ 53, {ports} }} accept
+\t}}
+
+\tchain forward {{
+\t\ttype filter hook forward priority 0; policy drop;
+\t}}
+}}
+
+table arp eyot {{
+\tchain input {{
+\t\ttype filter hook input priority 0; policy accept;
+{capture_in}\t}}
+
+\tchain output {{
+\t\ttype filter hook output priority 0; policy accept;
+{capture_out}\t}}
+}}
+"
+    );
+    let digest = ring::digest::digest(&ring::digest::SHA256, rules.as_bytes());
+    let mark = format!("rules_{}", hex::encode(&digest.as_ref()[..6]));
+    let text = format!(
+        "flush ruleset\n\n# Written by eyot-appliance; changes here are overwritten.\ntable inet eyot {{\n\tchain {mark} {{\n\t}}\n\n{rules}"
+    );
+    Ruleset { text, mark }
+}
+
+/// Puts the rules in force and on disk; says whether that was needed.
+///
+/// # Errors
+/// Rules the kernel refuses, or a management interface that went away with them; then the old rules are back.
+pub fn apply(host: &dyn Host, rules: &Ruleset, management: Option<&str>) -> Result<bool, ApplyError> {
+    let early = |e: HostError| ApplyError::after(WHAT, e.into(), Ok(()));
+    let live = host.run("nft", &["list", "ruleset"]).map_err(early)?;
+    let saved = host.read(paths::FIREWALL).map_err(early)?;
+    if live.contains(&rules.mark) && saved.as_deref() == Some(rules.text.as_bytes()) {
+        return Ok(false);
+    }
+    let reachable = is_up(host, management).map_err(early)?;
+    let mut loaded = false;
+    let outcome = load(host, rules, &mut loaded)
+        .and_then(|()| verify(host, rules, management, reachable))
+        .and_then(|()| Ok(host.remove(paths::FIREWALL_CANDIDATE)?))
+        .and_then(|()| Ok(host.write(paths::FIREWALL, rules.text.as_bytes(), Access::Root)?));
+    match outcome {
+        Ok(_) => Ok(true),
+        Err(cause) => {
+            Err(ApplyError::after(WHAT, cause, undo(host, loaded.then_some(&live), saved.as_deref())))
+        }
+    }
+}
+
+/// Whether these very rules are in the kernel and on disk.
+pub fn in_force(host: &dyn Host, rules: &Ruleset) -> Result<bool, HostError> {
+    let live = host.run("nft", &["list", "ruleset"])?;
+    let saved = host.read(paths::FIREWALL)?;
+    Ok(live.contains(&rules.mark) && saved.as_deref() == Some(rules.text.as_bytes()))
+}
+
+fn load(host: &dyn Host, rules: &Ruleset, loaded: &mut bool) -> Result<(), Cause> {
+    host.write(paths::FIREWALL_CANDIDATE, rules.text.as_bytes(), Access::Root)?;
+    host.run("nft", &["-c", "-f", paths::FIREWALL_CANDIDATE])?;
+    host.run("nft", &["-f", paths::FIREWALL_CANDIDATE])?;
+    *loaded = true;
+    Ok(())
+}
+
+fn verify(
+    host: &dyn Host,
+    rules: &Ruleset,
+    management: Option<&str>,
+    was_reachable: bool,
+) -> Result<(), Cause> {
+    if !host.run("nft", &["list", "ruleset"])?.contains(&rules.mark) {
+        return Err(Cause::Verify("the rules are not in force".to_owned()));
+    }
+    if was_reachable && !is_up(host, management)? {
+        return Err(Cause::Verify("the management interface is down".to_owned()));
+    }
+    Ok(())
+}
+
+fn undo(host: &dyn Host, live: Option<&String>, saved: Option<&[u8]>) -> Result<(), HostError> {
+    let mut result = host.remove(paths::FIREWALL_CANDIDATE);
+    if let Some(live) = live {
+        let restored = host
+            .write(paths::FIREWALL_BEFORE, format!("flush ruleset\n{live}").as_bytes(), Access::Root)
+            .and_then(|_| host.run("nft", &["-f", paths::FIREWALL_BEFORE]))
+            .and_then(|_| host.remove(paths::FIREWALL_BEFORE));
+        result = result.and(restored);
+    }
+    let file = match saved {
+        Some(saved) => host.write(paths::FIREWALL, saved, Access::Root).map(drop),
+        None => host.remove(paths::FIREWALL),
+    };
+    result.and(file)
+}
+
+fn is_up(host: &dyn Host, name: Option<&str>) -> Result<bool, HostError> {
+    Ok(host.adapters()?.iter().any(|a| Some(a.name.as_str()) == name && a.flags.up))
+}

@@ -1,0 +1,127 @@
+//! Making the machine as the settings say: plan, do, verify, undo.
+//!
+//! Plans are pure and say nothing when nothing needs doing, so a second run changes nothing. Each part of the work is
+//! undone as a whole when one of its steps fails or when the machine afterwards is not as planned; the management
+//! interface stays reachable throughout.
+
+pub mod firewall;
+pub mod network;
+pub mod nic;
+pub mod role;
+pub mod sensor;
+
+use eyot_contract::settings::Settings;
+use eyot_contract::ConditionCode;
+
+use crate::host::{Host, HostError};
+use crate::settings::chain;
+
+pub use role::Roles;
+
+/// Why a part of the work did not come about.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// It failed, and all is as before.
+    #[error("{what} could not be applied and was put back as it was")]
+    Undone {
+        /// Which part.
+        what: &'static str,
+        /// Why.
+        #[source]
+        cause: Cause,
+    },
+    /// It failed, and so did putting it back.
+    #[error("{what} could not be applied, and putting it back failed too ({undo}); restart the appliance")]
+    Stuck {
+        /// Which part.
+        what: &'static str,
+        /// Why putting back failed.
+        undo: String,
+        /// Why.
+        #[source]
+        cause: Cause,
+    },
+}
+
+/// The first thing that went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// A step failed.
+    #[error(transparent)]
+    Step(#[from] HostError),
+    /// Every step worked, and yet the machine is not as planned.
+    #[error("afterwards {0}")]
+    Verify(String),
+}
+
+impl ApplyError {
+    fn after(what: &'static str, cause: Cause, undone: Result<(), HostError>) -> Self {
+        match undone {
+            Ok(()) => Self::Undone { what, cause },
+            Err(e) => Self::Stuck { what, undo: chain(&e), cause },
+        }
+    }
+}
+
+/// How the machine stands after [`listen`].
+#[derive(Debug, Default)]
+pub struct Listening {
+    /// Which adapter does what.
+    pub roles: Roles,
+    /// What is wrong, for health.
+    pub problems: Vec<(ConditionCode, String)>,
+    /// What had to be changed, for people; empty on a second run.
+    pub changes: Vec<String>,
+    /// Capture adapters that were not as they should be.
+    pub corrected: Vec<String>,
+}
+
+/// Puts the firewall in force and then brings the capture adapters up. Never touches the management adapter.
+///
+/// Without rules in force no capture adapter is brought up, and one that is up is taken down.
+pub fn listen(
+    host: &dyn Host,
+    settings: &Settings,
+    portal: Option<&str>,
+    refusals: &mut nic::Refusals,
+) -> Result<Listening, HostError> {
+    let adapters = host.adapters()?;
+    let roles = role::assign(settings, &adapters);
+    let mut state = Listening { roles, ..Listening::default() };
+    state.problems.extend(state.roles.complaints.iter().cloned());
+
+    let rules = firewall::plan(&state.roles, &firewall::Ports::of(portal, settings.proxy.as_ref()));
+    let in_force = match firewall::apply(host, &rules, state.roles.management.as_deref()) {
+        Ok(changed) => {
+            if changed {
+                state.changes.push("firewall rules loaded".to_owned());
+            }
+            true
+        }
+        Err(error) => {
+            state.problems.push((ConditionCode::FirewallFailed, chain(&error)));
+            false
+        }
+    };
+    for adapter in adapters.iter().filter(|a| state.roles.captures(&a.name)) {
+        if !in_force {
+            if adapter.flags.up {
+                nic::take_down(host, adapter)?;
+                state.changes.push(format!("{} taken down", adapter.name));
+            }
+            continue;
+        }
+        match nic::prepare(host, adapter, refusals) {
+            Ok(done) if done.is_empty() => {}
+            Ok(done) => {
+                state.changes.push(format!("{}: {}", adapter.name, done.join(", ")));
+                state.corrected.push(adapter.name.clone());
+            }
+            Err(error) => state.problems.push((ConditionCode::SanityFailed, chain(&error))),
+        }
+    }
+    Ok(state)
+}
+
+#[cfg(test)]
+mod tests;

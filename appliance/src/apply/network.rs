@@ -1,0 +1,165 @@
+//! The management interface, the host name and the time servers: files that others act on.
+//!
+//! netplan 0.99 grammar (Ubuntu 18.04), which later ones still take. Only the management adapter is named; the capture
+//! adapters stay unknown to networkd, which therefore never configures them.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use eyot_contract::settings::{Addressing, Settings};
+use eyot_contract::MacAddr;
+
+use super::{ApplyError, Cause, Roles};
+use crate::host::{Access, Adapter, Host, HostError};
+use crate::paths;
+
+const WHAT: &str = "the management network";
+
+/// The files as they should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Path and content; `None` where there should be no file.
+    files: Vec<(&'static str, Option<String>, Access)>,
+    hostname: Option<String>,
+}
+
+/// What the settings mean for the files. Without a management adapter there is nothing to write.
+pub fn plan(settings: &Settings, roles: &Roles, adapters: &[Adapter]) -> Plan {
+    let mut files = Vec::new();
+    let management = adapters.iter().find(|a| roles.management.as_ref() == Some(&a.name));
+    if let Some(adapter) = management {
+        let yaml = netplan(adapter.mac, &settings.addressing);
+        // later netplans warn about configuration that others can read
+        files.push((paths::NETPLAN, Some(yaml), Access::Root));
+    }
+    let servers = (!settings.time_servers.is_empty())
+        .then(|| format!("{HEADER}[Time]\nNTP={}\n", settings.time_servers.join(" ")));
+    files.push((paths::TIMESYNCD, servers, Access::Everyone));
+    if let Some(name) = &settings.hostname {
+        files.push((paths::HOSTNAME, Some(format!("{name}\n")), Access::Everyone));
+    }
+    Plan { files, hostname: settings.hostname.clone() }
+}
+
+/// Makes it so; says what was changed, for people.
+///
+/// # Errors
+/// A step that failed; then everything is as before.
+pub fn apply(host: &dyn Host, plan: &Plan) -> Result<Vec<String>, ApplyError> {
+    let fail_early = |e: HostError| ApplyError::after(WHAT, e.into(), Ok(()));
+    let hostname_before = host.hostname();
+    let mut before = Vec::new();
+    for (path, _, access) in &plan.files {
+        before.push((*path, host.read(path).map_err(fail_early)?, *access));
+    }
+    match carry_out(host, plan, &hostname_before).and_then(|done| verify(host, plan).map(|()| done)) {
+        Ok(done) => Ok(done),
+        Err(cause) => {
+            let undone = undo(host, plan, &before, &hostname_before);
+            Err(ApplyError::after(WHAT, cause, undone))
+        }
+    }
+}
+
+fn carry_out(host: &dyn Host, plan: &Plan, hostname_before: &str) -> Result<Vec<String>, Cause> {
+    let mut done = Vec::new();
+    let mut generate = false;
+    for (path, content, access) in &plan.files {
+        let changed = put(host, path, content.as_deref().map(str::as_bytes), *access)?;
+        if changed {
+            done.push(format!("{path} written"));
+        }
+        if *path == paths::NETPLAN {
+            generate = changed || host.read(paths::NETWORKD_GENERATED)?.is_none();
+        }
+    }
+    if generate {
+        host.run("netplan", &["generate"])?;
+    }
+    if let Some(name) = plan.hostname.as_deref().filter(|n| *n != hostname_before) {
+        host.set_hostname(name)?;
+        done.push(format!("host name {name}"));
+    }
+    Ok(done)
+}
+
+fn verify(host: &dyn Host, plan: &Plan) -> Result<(), Cause> {
+    for (path, content, _) in &plan.files {
+        if host.read(path)?.as_deref() != content.as_deref().map(str::as_bytes) {
+            return Err(Cause::Verify(format!("{path} is not as written")));
+        }
+    }
+    let managed = plan.files.iter().any(|(p, ..)| *p == paths::NETPLAN);
+    if managed && host.read(paths::NETWORKD_GENERATED)?.is_none() {
+        return Err(Cause::Verify(format!("netplan made no {}", paths::NETWORKD_GENERATED)));
+    }
+    Ok(())
+}
+
+fn undo(
+    host: &dyn Host,
+    plan: &Plan,
+    before: &[(&'static str, Option<Vec<u8>>, Access)],
+    hostname_before: &str,
+) -> Result<(), HostError> {
+    let mut result = Ok(());
+    let mut generate = false;
+    for (path, content, access) in before {
+        let put = put(host, path, content.as_deref(), *access);
+        generate |= *path == paths::NETPLAN && matches!(put, Ok(true));
+        result = result.and(put.map(drop));
+    }
+    if generate {
+        result = result.and(host.run("netplan", &["generate"]).map(drop));
+    }
+    if plan.hostname.is_some() && host.hostname() != hostname_before {
+        result = result.and(host.set_hostname(hostname_before));
+    }
+    result
+}
+
+fn put(host: &dyn Host, path: &str, content: Option<&[u8]>, access: Access) -> Result<bool, HostError> {
+    match content {
+        Some(content) => host.write(path, content, access),
+        None => {
+            let there = host.read(path)?.is_some();
+            host.remove(path).map(|()| there)
+        }
+    }
+}
+
+const HEADER: &str =
+    "# Written by eyot-appliance from the appliance's settings; changes here are overwritten.\n";
+
+fn netplan(mac: MacAddr, addressing: &Addressing) -> String {
+    let mut text = format!(
+        "{HEADER}network:\n  version: 2\n  renderer: networkd\n  ethernets:\n    management:\n      \
+         match:\n        macaddress: \"{mac}\"\n      optional: true\n"
+    );
+    // writing to a String cannot fail
+    let mut line = |args: std::fmt::Arguments<'_>| {
+        let _ = writeln!(text, "      {args}");
+    };
+    match addressing {
+        Addressing::Dhcp => {
+            line(format_args!("dhcp4: true"));
+            // clones share a machine-id sooner than a MAC address
+            line(format_args!("dhcp-identifier: mac"));
+        }
+        Addressing::Static { address, prefix, gateway, dns } => {
+            line(format_args!("dhcp4: false"));
+            line(format_args!("addresses: [\"{address}/{prefix}\"]"));
+            match gateway {
+                Some(IpAddr::V4(gateway)) => line(format_args!("gateway4: {gateway}")),
+                Some(IpAddr::V6(gateway)) => line(format_args!("gateway6: \"{gateway}\"")),
+                None => {}
+            }
+            if !dns.is_empty() {
+                let servers: Vec<String> = dns.iter().map(|d| format!("\"{d}\"")).collect();
+                line(format_args!("nameservers:"));
+                line(format_args!("  addresses: [{}]", servers.join(", ")));
+            }
+        }
+    }
+    text
+}

@@ -1,0 +1,107 @@
+//! The sensor's configuration and its service. The sensor's unit starts only once the file exists.
+
+use eyot_contract::settings::Settings;
+use serde::Serialize;
+
+use super::Roles;
+use crate::activate::{Identity, CA, CERTIFICATE, KEY};
+use crate::host::{Access, Host, HostError};
+use crate::paths;
+
+const UNIT: &str = "eyot-sensor.service";
+/// Version of the written form that `eyot-sensor` reads.
+const CONFIG_VERSION: i64 = 1;
+
+/// `sensor.toml` as `eyot-sensor` reads it. Secrets stand in files of their own.
+#[derive(Serialize)]
+struct SensorConfig<'a> {
+    version: i64,
+    interfaces: &'a [String],
+    portal: Portal<'a>,
+}
+
+#[derive(Serialize)]
+struct Portal<'a> {
+    url: &'a str,
+    ca_file: String,
+    certificate_file: String,
+    key_file: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_ca_file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proxy: Option<ProxyConfig<'a>>,
+}
+
+#[derive(Serialize)]
+struct ProxyConfig<'a> {
+    url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password_file: Option<&'a str>,
+    exceptions: &'a [String],
+}
+
+/// The files: path, content (`None` where there should be none), access. The configuration comes last.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Plan(Vec<(&'static str, Option<String>, Access)>);
+
+/// What the settings mean for the sensor; `None` while there is nothing to listen on.
+pub fn plan(settings: &Settings, roles: &Roles, identity: &Identity) -> Option<Plan> {
+    if roles.capture.is_empty() {
+        return None;
+    }
+    let file = |name: &str| format!("{}/{name}", paths::IDENTITY_DIR);
+    let proxy = settings.proxy.as_ref();
+    let credentials = proxy.and_then(|p| p.credentials.as_ref());
+    let extra_ca = settings.extra_ca_pem.as_ref();
+    let config = SensorConfig {
+        version: CONFIG_VERSION,
+        interfaces: &roles.capture,
+        portal: Portal {
+            url: &identity.enrolment.portal,
+            ca_file: file(CA),
+            certificate_file: file(CERTIFICATE),
+            key_file: file(KEY),
+            extra_ca_file: extra_ca.map(|_| paths::SENSOR_EXTRA_CA),
+            proxy: proxy.map(|p| ProxyConfig {
+                url: &p.url,
+                username: credentials.map(|c| c.0.as_str()),
+                password_file: credentials.map(|_| paths::SENSOR_PROXY_PASSWORD),
+                exceptions: &p.exceptions,
+            }),
+        },
+    };
+    // texts, lists and tables only: there is nothing TOML could not write
+    let body = toml::to_string(&config).unwrap_or_default();
+    let text = format!(
+        "# Written by eyot-appliance from the appliance's settings; changes here are overwritten.\n{body}"
+    );
+    Some(Plan(vec![
+        (paths::SENSOR_PROXY_PASSWORD, credentials.map(|c| format!("{}\n", c.1)), Access::Sensor),
+        (paths::SENSOR_EXTRA_CA, extra_ca.cloned(), Access::Everyone),
+        (paths::SENSOR_CONFIG, Some(text), Access::Sensor),
+    ]))
+}
+
+/// Writes what differs, and starts or restarts the sensor as that requires. Says whether anything was done.
+pub fn apply(host: &dyn Host, plan: &Plan) -> Result<bool, HostError> {
+    let mut changed = false;
+    for (path, content, access) in &plan.0 {
+        changed |= match content {
+            Some(content) => host.write(path, content.as_bytes(), *access)?,
+            None => host.read(path)?.is_some() && host.remove(path).map(|()| true)?,
+        };
+    }
+    match (changed, is_running(host)) {
+        (true, _) => host.run("systemctl", &["--no-block", "restart", UNIT])?,
+        (false, false) => host.run("systemctl", &["--no-block", "start", UNIT])?,
+        (false, true) => return Ok(false),
+    };
+    Ok(true)
+}
+
+/// Whether the service manager says that the sensor runs.
+pub fn is_running(host: &dyn Host) -> bool {
+    host.run("systemctl", &["is-active", UNIT]).is_ok_and(|said| said.trim() == "active")
+}

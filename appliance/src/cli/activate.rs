@@ -1,0 +1,80 @@
+//! `activate`: a token from a file or from standard input, now.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use anyhow::{bail, Context};
+use eyot_contract::settings::{resolve, Layer};
+use eyot_contract::{ActivationToken, MAX_TOKEN_CHARS};
+
+use crate::activate::{activate, forget, Identity};
+use crate::host::{Access, Host};
+use crate::paths;
+use crate::settings::gather;
+
+/// Activate this appliance with a token from the portal
+///
+/// The token is read from a file or from standard input, never from the command line, where every user of the machine
+/// could read it. Settings (proxy, CA) are taken from the usual sources.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  eyot-appliance activate --token-file token.txt\n  eyot-appliance activate --token-file -    (then paste the token and press Ctrl-D)\n\nExit codes: 0 activated, 1 not activated"
+)]
+pub(super) struct Arguments {
+    /// File that holds the token; - reads standard input
+    #[arg(long, value_name = "FILE")]
+    token_file: PathBuf,
+}
+
+impl Arguments {
+    pub(super) fn run(self, host: &dyn Host) -> anyhow::Result<u8> {
+        let text = self.read_token()?;
+        let token: ActivationToken = text.trim().parse()?;
+        let gathered = gather(host);
+        if let Some((_, error)) = gathered.failures.first() {
+            bail!(crate::settings::chain(error));
+        }
+        let mut layer = Layer::new("command line");
+        layer.set("activation.token", text.trim())?;
+        let mut layers = vec![layer];
+        layers.extend(gathered.layers.iter().map(|(_, l)| l.clone()));
+        let settings = resolve(&layers)?.settings;
+
+        if let Some(known) = Identity::load(host)? {
+            if known.enrolment.sensor == token.sensor && known.enrolment.portal == token.portal {
+                println!(
+                    "already activated as {} at {}",
+                    known.enrolment.sensor_name, known.enrolment.portal
+                );
+                return Ok(0);
+            }
+        }
+        let identity = super::block_on(activate(host, &token, &settings))??;
+        if let Some(kept) = gathered.to_keep() {
+            host.write(paths::KEPT_SETTINGS, kept.to_toml().as_bytes(), Access::Root)?;
+        }
+        let mut texts: Vec<String> = gathered.token_texts().map(str::to_owned).collect();
+        texts.push(text.trim().to_owned());
+        let forgotten = forget::forget(host, &texts)?;
+        println!("activated as {} at {}", identity.enrolment.sensor_name, identity.enrolment.portal);
+        println!("{}", forgotten.text());
+        Ok(0)
+    }
+
+    fn read_token(&self) -> anyhow::Result<String> {
+        // room for blanks and a line break around the longest token; whatever is longer is no token
+        let limit = 4 * MAX_TOKEN_CHARS as u64;
+        let mut text = String::new();
+        if self.token_file.as_os_str() == "-" {
+            std::io::stdin()
+                .take(limit)
+                .read_to_string(&mut text)
+                .context("standard input cannot be read")?;
+        } else {
+            std::fs::File::open(&self.token_file)
+                .and_then(|f| f.take(limit).read_to_string(&mut text))
+                .with_context(|| format!("{} cannot be read", self.token_file.display()))?;
+        }
+        Ok(text)
+    }
+}

@@ -1,0 +1,75 @@
+//! The verbs people and units type, one file each. The front door parses, calls one of them and turns its answer into an
+//! exit code.
+
+mod activate;
+mod firewall;
+mod interfaces;
+mod network;
+mod run;
+mod settings;
+mod status;
+mod validate;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::host::Machine;
+
+/// From an activation token to a healthy appliance.
+#[derive(Parser)]
+#[command(name = "eyot-appliance", version, about, max_term_width = 110)]
+#[command(after_help = "Example:\n  eyot-appliance status\n  eyot-appliance activate --token-file -")]
+pub struct Arguments {
+    /// Work below this directory instead of / (for tests and image building; adapters and /proc stay the machine's)
+    #[arg(long, global = true, value_name = "DIR", default_value = "/")]
+    root: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Network(network::Arguments),
+    Run(run::Arguments),
+    Activate(activate::Arguments),
+    Status(status::Arguments),
+    Validate(validate::Arguments),
+    Interfaces(interfaces::Arguments),
+    Settings(settings::Arguments),
+    Firewall(firewall::Arguments),
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+impl Arguments {
+    /// Runs the command; the number is the exit code.
+    ///
+    /// # Errors
+    /// Whatever stopped it, to be printed once with its causes.
+    pub fn run(self) -> anyhow::Result<u8> {
+        let host = Machine::below(self.root);
+        match self.command {
+            Command::Network(arguments) => arguments.run(&host),
+            Command::Run(arguments) => arguments.run(&host),
+            Command::Activate(arguments) => arguments.run(&host),
+            Command::Status(arguments) => arguments.run(&host),
+            Command::Validate(arguments) => arguments.run(&host),
+            Command::Interfaces(arguments) => arguments.run(&host),
+            Command::Settings(arguments) => arguments.run(&host),
+            Command::Firewall(arguments) => arguments.run(&host),
+        }
+    }
+}
+
+/// A single-threaded runtime: everything here waits for one thing at a time.
+fn block_on<T>(work: impl std::future::Future<Output = T>) -> anyhow::Result<T> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work))
+}

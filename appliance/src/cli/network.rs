@@ -1,0 +1,58 @@
+//! `network`: once at boot, before anything configures a network.
+
+use anyhow::bail;
+
+use crate::activate::Identity;
+use crate::apply::{self, network, nic, role};
+use crate::host::Host;
+use crate::settings::{gather_patiently, SEED_PATIENCE};
+
+/// Decide which adapter manages and which listen, and prepare them; run once at boot, before the network
+///
+/// Writes the management interface's netplan file, loads the firewall and brings the monitoring interfaces up, silent and
+/// promiscuous. A second run changes nothing. On settings that cannot be used the network stays as it was configured
+/// before; a machine that never had any gets DHCP on its first adapter.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  eyot-appliance network\n\nExit codes: 0 done, 1 something could not be applied"
+)]
+pub(super) struct Arguments {}
+
+impl Arguments {
+    pub(super) fn run(self, host: &dyn Host) -> anyhow::Result<u8> {
+        let identity = Identity::load(host)?;
+        let patience = if identity.is_some() { std::time::Duration::ZERO } else { SEED_PATIENCE };
+        let gathered = gather_patiently(host, patience);
+        let (settings, problem) = match gathered.resolve() {
+            Ok(decided) => (decided.settings, None),
+            Err(problem) if host.read(crate::paths::NETPLAN)?.is_some() => bail!(problem),
+            // reachable by default, so that somebody can correct the settings
+            Err(problem) => (eyot_contract::settings::resolve(&[])?.settings, Some(problem)),
+        };
+        let adapters = host.adapters()?;
+        let roles = role::assign(&settings, &adapters);
+        for change in network::apply(host, &network::plan(&settings, &roles, &adapters))? {
+            println!("{change}");
+        }
+        let portal = portal(identity.as_ref(), settings.token.as_ref());
+        let state = apply::listen(host, &settings, portal.as_deref(), &mut nic::Refusals::default())?;
+        for change in &state.changes {
+            println!("{change}");
+        }
+        if let Some(problem) = problem {
+            bail!(problem);
+        }
+        for (code, detail) in &state.problems {
+            eprintln!("{}: {detail}; {}", code.title(), code.remedy());
+        }
+        Ok(u8::from(!state.problems.is_empty()))
+    }
+}
+
+/// The portal's address: the one enrolled with, else the token's.
+pub(super) fn portal(
+    identity: Option<&Identity>,
+    token: Option<&eyot_contract::ActivationToken>,
+) -> Option<String> {
+    identity.map(|i| i.enrolment.portal.clone()).or_else(|| token.map(|t| t.portal.clone()))
+}

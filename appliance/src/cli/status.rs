@@ -1,0 +1,133 @@
+//! `status`: the latest health report, in plain words.
+
+use eyot_contract::{Condition, ConditionCode, HealthReport, Level, Timestamp};
+use serde_json::json;
+
+use super::Format;
+use crate::activate::{forget::Forgotten, Identity};
+use crate::health::{latest, role_word, STALE_S};
+use crate::host::Host;
+
+/// Say how the appliance is, and why
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  eyot-appliance status\n  eyot-appliance status --format json\n\nExit codes: 0 healthy, 1 warnings, 2 critical"
+)]
+pub(super) struct Arguments {
+    /// How to write the answer
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+impl Arguments {
+    pub(super) fn run(self, host: &dyn Host) -> anyhow::Result<u8> {
+        let now = Timestamp::now();
+        let (report, conditions) = current(latest(host)?, now);
+        let identity = Identity::load(host)?.map(|i| i.enrolment);
+        let forgotten = Forgotten::load(host)?;
+        match self.format {
+            Format::Json => {
+                let conditions: Vec<_> = conditions.iter().map(with_words).collect();
+                let all = json!({
+                    "level": worst(&conditions_levels(&conditions)),
+                    "conditions": conditions,
+                    "report": report,
+                    "enrolment": identity,
+                    "token": forgotten,
+                });
+                println!("{}", serde_json::to_string_pretty(&all)?);
+            }
+            Format::Text => {
+                for condition in &conditions {
+                    println!(
+                        "{:<9} {}: {}",
+                        condition.code.level(),
+                        condition.code.title(),
+                        condition.detail
+                    );
+                    if condition.code != ConditionCode::Connected {
+                        println!("          > {}", condition.code.remedy());
+                    }
+                }
+                for interface in report.iter().flat_map(|r| &r.interfaces) {
+                    println!(
+                        "{:<10} {:<15} {}  {}  received {}  sent {}",
+                        role_word(interface.role),
+                        interface.name,
+                        interface.mac,
+                        if interface.link { "link" } else { "no link" },
+                        interface.rx_frames,
+                        interface.tx_frames
+                    );
+                }
+                if let Some(report) = &report {
+                    println!(
+                        "devices {}, frames {}, lost {}",
+                        report.devices, report.frames_captured, report.frames_dropped
+                    );
+                }
+                if let Some(enrolment) = &identity {
+                    println!(
+                        "activated {} as {} at {}",
+                        enrolment.activated, enrolment.sensor_name, enrolment.portal
+                    );
+                }
+                if let Some(forgotten) = &forgotten {
+                    println!("{}", forgotten.text());
+                }
+            }
+        }
+        let level = conditions.iter().map(|c| c.code.level()).max().unwrap_or(Level::Healthy);
+        Ok(match level {
+            Level::Healthy => 0,
+            Level::Warning => 1,
+            Level::Critical => 2,
+        })
+    }
+}
+
+/// The report with what it cannot say itself: that nobody writes it any more.
+fn current(report: Option<HealthReport>, now: Timestamp) -> (Option<HealthReport>, Vec<Condition>) {
+    let stopped = |detail: String| {
+        Condition::new(
+            ConditionCode::SanityFailed,
+            format!("{detail}; `systemctl restart eyot-appliance` starts the agent"),
+            now,
+        )
+    };
+    match report {
+        None => (None, vec![stopped("the agent has not reported since the machine started".to_owned())]),
+        Some(report) if now.seconds() - report.at.seconds() > STALE_S => {
+            let detail = stopped(format!("the agent's latest report is of {}", report.at));
+            let conditions = std::iter::once(detail).chain(report.conditions.clone()).collect();
+            (Some(report), conditions)
+        }
+        Some(report) => {
+            let conditions = report.conditions.clone();
+            (Some(report), conditions)
+        }
+    }
+}
+
+fn with_words(condition: &Condition) -> serde_json::Value {
+    json!({
+        "code": condition.code,
+        "level": condition.code.level(),
+        "title": condition.code.title(),
+        "detail": condition.detail,
+        "remedy": condition.code.remedy(),
+        "since": condition.since,
+    })
+}
+
+fn conditions_levels(conditions: &[serde_json::Value]) -> Vec<String> {
+    conditions.iter().filter_map(|c| c["level"].as_str().map(str::to_owned)).collect()
+}
+
+fn worst(levels: &[String]) -> &'static str {
+    match () {
+        () if levels.iter().any(|l| l == "critical") => "critical",
+        () if levels.iter().any(|l| l == "warning") => "warning",
+        () => "healthy",
+    }
+}

@@ -1,0 +1,326 @@
+//! Step by step: what works and what does not, each in one plain line with its remedy.
+//!
+//! The same questions the daemon asks, put once and all of them answered: a step that cannot be tried because an earlier
+//! one failed says so instead of failing too.
+
+use std::time::Duration;
+
+use eyot_client::{Client, ClientError, Trust};
+use eyot_contract::settings::Settings;
+use eyot_contract::{path, ConditionCode, HealthReport, Level, Timestamp};
+use serde::Serialize;
+
+use crate::activate::{Identity, MAX_DRIFT_S};
+use crate::apply::{firewall, nic, role, sensor, Roles};
+use crate::host::{Adapter, Host};
+use crate::paths;
+use crate::settings::{chain, Gathered};
+
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// One line of the outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was looked at.
+    pub name: &'static str,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The particulars.
+    pub detail: String,
+    /// What to do; empty where nothing is wrong.
+    pub remedy: String,
+}
+
+/// What came of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It works.
+    Passed,
+    /// It could not be tried.
+    NotTried,
+    /// It works, but not as it should.
+    Warning,
+    /// It does not work.
+    Failed,
+}
+
+impl Check {
+    fn passed(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, outcome: Outcome::Passed, detail: detail.into(), remedy: String::new() }
+    }
+
+    fn not_tried(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, outcome: Outcome::NotTried, detail: detail.into(), remedy: String::new() }
+    }
+
+    fn of(name: &'static str, code: ConditionCode, detail: impl Into<String>) -> Self {
+        let outcome = match code.level() {
+            Level::Critical => Outcome::Failed,
+            Level::Warning => Outcome::Warning,
+            Level::Healthy => Outcome::Passed,
+        };
+        Self { name, outcome, detail: detail.into(), remedy: code.remedy().to_owned() }
+    }
+
+    fn failed(name: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { name, outcome: Outcome::Failed, detail: detail.into(), remedy: remedy.into() }
+    }
+}
+
+/// The exit code for a set of checks: 0 all passed, 1 warnings or something not tried, 2 something failed.
+pub fn exit_code(checks: &[Check]) -> u8 {
+    match checks.iter().map(|c| c.outcome).max() {
+        Some(Outcome::Failed) => 2,
+        Some(Outcome::Warning | Outcome::NotTried) => 1,
+        Some(Outcome::Passed) | None => 0,
+    }
+}
+
+/// Asks everything. Changes nothing; the portal gets one health report if the appliance is activated.
+pub async fn validate(host: &dyn Host, gathered: &Gathered) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let settings = match gathered.resolve() {
+        Ok(decided) => {
+            let detail = match decided.origins.len() {
+                0 => "none given, defaults hold".to_owned(),
+                n => format!("{n} given"),
+            };
+            checks.push(match decided.token_problem {
+                None => Check::passed("settings", detail),
+                Some(problem) => Check::of("settings", ConditionCode::ActivationRefused, problem),
+            });
+            decided.settings
+        }
+        Err(problem) => {
+            checks.push(Check::of("settings", ConditionCode::SettingsInvalid, problem.to_string()));
+            return checks;
+        }
+    };
+    let adapters = match host.adapters() {
+        Ok(adapters) => adapters,
+        Err(error) => {
+            checks.push(Check::of("management", ConditionCode::SanityFailed, chain(&error)));
+            return checks;
+        }
+    };
+    let roles = role::assign(&settings, &adapters);
+    let identity = Identity::load(host).ok().flatten();
+    checks.push(management(host, &adapters, &roles));
+    let portal = portal_of(&settings, identity.as_ref());
+    checks.extend(connection(&settings, portal.as_ref()).await);
+    let address = portal.as_ref().map(|p| p.address.clone());
+    checks.push(rules(host, &settings, &roles, address.as_deref()));
+    checks.push(capture(&adapters, &roles));
+    checks.push(sensor_service(host, identity.is_some()));
+    checks.push(acknowledgement(host, &settings, identity.as_ref()).await);
+    checks
+}
+
+struct PortalAddress {
+    address: String,
+    client: eyot_client::Builder,
+    bare: Option<eyot_client::Builder>,
+}
+
+/// Where the portal is and whom to believe, from the identity or else from a token.
+fn portal_of(settings: &Settings, identity: Option<&Identity>) -> Option<PortalAddress> {
+    let (address, trust) = match (identity, &settings.token) {
+        (Some(identity), _) => {
+            (identity.enrolment.portal.clone(), Trust::CaPem(identity.ca_pem().to_owned()))
+        }
+        (None, Some(token)) => (token.portal.clone(), Trust::Pin(token.ca_pin)),
+        (None, None) => return None,
+    };
+    let builder = || {
+        Client::builder(&address)
+            .trust(trust.clone())
+            .extra_ca(settings.extra_ca_pem.clone())
+            .timeout(TIMEOUT)
+    };
+    let bare = settings.proxy.as_ref().filter(|p| p.credentials.is_some()).map(|proxy| {
+        let mut proxy = proxy.clone();
+        proxy.credentials = None;
+        builder().proxy(Some(proxy))
+    });
+    let client = builder().proxy(settings.proxy.clone());
+    Some(PortalAddress { address, client, bare })
+}
+
+fn management(host: &dyn Host, adapters: &[Adapter], roles: &Roles) -> Check {
+    const NAME: &str = "management";
+    let Some(adapter) = adapters.iter().find(|a| roles.management.as_ref() == Some(&a.name)) else {
+        return Check::failed(
+            NAME,
+            "the machine has no network adapter",
+            "add one and restart the appliance",
+        );
+    };
+    if !adapter.link {
+        return Check::failed(
+            NAME,
+            format!("{} has no link", adapter.name),
+            "connect the adapter: cable, port group or virtual switch",
+        );
+    }
+    match host.run("ip", &["-o", "addr", "show", "dev", &adapter.name, "scope", "global"]) {
+        Ok(text) => {
+            let addresses: Vec<&str> = text.lines().filter_map(|l| l.split_whitespace().nth(3)).collect();
+            match addresses.is_empty() {
+                false => Check::passed(NAME, format!("{} has {}", adapter.name, addresses.join(", "))),
+                true => Check::failed(
+                    NAME,
+                    format!("{} has a link but no address", adapter.name),
+                    "check the DHCP server, or set management.mode = \"static\" and management.address",
+                ),
+            }
+        }
+        Err(error) => Check::of(NAME, ConditionCode::SanityFailed, chain(&error)),
+    }
+}
+
+/// The steps to the portal, in the order in which they happen.
+const STEPS: [&str; 5] = ["name", "proxy", "connection", "certificate", "clock"];
+
+async fn connection(settings: &Settings, portal: Option<&PortalAddress>) -> Vec<Check> {
+    let Some(portal) = portal else {
+        return STEPS.map(|s| Check::not_tried(s, "no activation token names a portal yet")).to_vec();
+    };
+    let failure = match portal.client.clone().build() {
+        Err(error) => Some(error),
+        Ok(client) => match client.alive().await {
+            Ok(alive) if alive.drift_seconds().abs() > MAX_DRIFT_S => {
+                Some(ClientError::ClockDrift { local: alive.local_date, portal: alive.server_date })
+            }
+            Ok(alive) => {
+                return passed_steps(settings, portal, alive.drift_seconds()).await;
+            }
+            Err(error) => Some(error),
+        },
+    };
+    let Some(error) = failure else { return Vec::new() };
+    let failed_at = match &error {
+        ClientError::Dns { .. } => 0,
+        ClientError::ProxyUnreachable { .. }
+        | ClientError::ProxyAuthentication { .. }
+        | ClientError::ProxyRefused { .. } => 1,
+        ClientError::Unreachable { .. } | ClientError::Timeout { .. } | ClientError::Address(_) => 2,
+        ClientError::ClockDrift { .. } => 4,
+        _ => 3,
+    };
+    let outcome = |index: usize, name: &'static str| match index.cmp(&failed_at) {
+        std::cmp::Ordering::Less => Check::passed(name, "works"),
+        std::cmp::Ordering::Equal => {
+            // without the portal the appliance does not do its job, however mild the condition's own level
+            Check::failed(name, error.to_string(), error.condition().remedy())
+        }
+        std::cmp::Ordering::Greater => Check::not_tried(name, format!("{} comes first", STEPS[failed_at])),
+    };
+    STEPS.iter().enumerate().map(|(i, s)| outcome(i, s)).collect()
+}
+
+async fn passed_steps(settings: &Settings, portal: &PortalAddress, drift: i64) -> Vec<Check> {
+    let proxy = match &settings.proxy {
+        None => Check::passed("proxy", "none is set"),
+        Some(proxy) => match needless_credentials(portal).await {
+            true => Check::of("proxy", ConditionCode::ProxyNeedlessCredentials, proxy.url.clone()),
+            false => Check::passed("proxy", format!("{} lets us through", proxy.url)),
+        },
+    };
+    vec![
+        Check::passed("name", format!("{} resolves", portal.address)),
+        proxy,
+        Check::passed("connection", format!("{} answers", portal.address)),
+        Check::passed("certificate", "it is the portal's own"),
+        Check::passed("clock", format!("{} s from the portal's", drift.abs())),
+    ]
+}
+
+/// Whether the proxy lets us through without the credentials that were given.
+async fn needless_credentials(portal: &PortalAddress) -> bool {
+    match portal.bare.clone().map(eyot_client::Builder::build) {
+        Some(Ok(client)) => client.alive().await.is_ok(),
+        _ => false,
+    }
+}
+
+fn rules(host: &dyn Host, settings: &Settings, roles: &Roles, portal: Option<&str>) -> Check {
+    const NAME: &str = "firewall";
+    let planned = firewall::plan(roles, &firewall::Ports::of(portal, settings.proxy.as_ref()));
+    match firewall::in_force(host, &planned) {
+        Ok(true) => Check::passed(NAME, "the appliance's rules are in force"),
+        Ok(false) => {
+            Check::of(NAME, ConditionCode::FirewallFailed, "the rules in force are not the appliance's")
+        }
+        Err(error) => Check::of(NAME, ConditionCode::FirewallFailed, chain(&error)),
+    }
+}
+
+fn capture(adapters: &[Adapter], roles: &Roles) -> Check {
+    const NAME: &str = "monitoring";
+    if let Some((code, detail)) = roles.complaints.first() {
+        return Check::of(NAME, *code, detail.clone());
+    }
+    let mut words = Vec::new();
+    for adapter in adapters.iter().filter(|a| roles.captures(&a.name)) {
+        let missing = nic::plan(adapter, &nic::Refusals::default());
+        if let Some(step) = missing.iter().find(|s| !s.is_optional()) {
+            return Check::of(
+                NAME,
+                ConditionCode::InterfaceDrift,
+                format!("{} needs: {}", adapter.name, nic::words(*step)),
+            );
+        }
+        if !adapter.link {
+            return Check::of(NAME, ConditionCode::NoTraffic, format!("{} has no link", adapter.name));
+        }
+        if adapter.rx_frames == 0 {
+            return Check::of(
+                NAME,
+                ConditionCode::NoTraffic,
+                format!("{} has received nothing", adapter.name),
+            );
+        }
+        words.push(format!("{} listens, {} frames received", adapter.name, adapter.rx_frames));
+    }
+    Check::passed(NAME, words.join("; "))
+}
+
+fn sensor_service(host: &dyn Host, activated: bool) -> Check {
+    const NAME: &str = "sensor";
+    match (activated, sensor::is_running(host)) {
+        (_, true) => Check::passed(NAME, "eyot-sensor.service runs"),
+        (true, false) => Check::of(NAME, ConditionCode::SensorStopped, "eyot-sensor.service is not active"),
+        (false, false) => Check::not_tried(NAME, "it starts after activation"),
+    }
+}
+
+async fn acknowledgement(host: &dyn Host, settings: &Settings, identity: Option<&Identity>) -> Check {
+    const NAME: &str = "portal";
+    let Some(identity) = identity else {
+        return Check::not_tried(NAME, "the appliance is not activated");
+    };
+    let report = super::latest(host).ok().flatten().unwrap_or_else(|| HealthReport {
+        at: Timestamp::now(),
+        version: crate::VERSION.to_owned(),
+        hostname: host.hostname(),
+        conditions: Vec::new(),
+        interfaces: Vec::new(),
+        frames_captured: 0,
+        frames_dropped: 0,
+        devices: 0,
+    });
+    let sent = match identity.client(settings, TIMEOUT) {
+        Ok(client) => client.post_json::<_, ()>(path::HEALTH, &report).await,
+        Err(error) => Err(error),
+    };
+    match sent {
+        Ok(()) => Check::passed(NAME, format!("knows this sensor as {}", identity.enrolment.sensor_name)),
+        Err(error) => Check::failed(NAME, error.to_string(), error.condition().remedy()),
+    }
+}
+
+/// Whether there is a ruleset file at all; for `firewall show`.
+pub fn firewall_file(host: &dyn Host) -> Option<String> {
+    host.read(paths::FIREWALL).ok().flatten().and_then(|c| String::from_utf8(c).ok())
+}

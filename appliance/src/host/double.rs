@@ -1,0 +1,320 @@
+//! A machine made of memory, for tests: it remembers what was done, and fails on purpose at any chosen step.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::io::{self, Cursor};
+use std::sync::Mutex;
+
+use super::{Access, Adapter, Discard, Flags, Guard, Host, HostError, Offload, ReadSeek, Rings};
+
+#[derive(Default)]
+pub(crate) struct Double {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    state: State,
+    volumes: BTreeMap<String, Vec<u8>>,
+    log: Vec<String>,
+    /// Which changing step fails, counted from 0.
+    fail_at: Option<usize>,
+    changes: usize,
+    /// Adapter settings refused as unsupported, as logged.
+    unsupported: Vec<&'static str>,
+    largest_mtu: u32,
+    discard: Option<Discard>,
+    /// The live ruleset as the tests' nft keeps it.
+    nft_rejects: bool,
+    after_firewall: Option<fn(&mut State)>,
+}
+
+/// All that a test compares before and after.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct State {
+    pub(crate) files: BTreeMap<String, (Vec<u8>, Access)>,
+    pub(crate) adapters: Vec<Adapter>,
+    pub(crate) ruleset: String,
+    pub(crate) hostname: String,
+}
+
+impl Double {
+    pub(crate) fn with_adapters(adapters: Vec<Adapter>) -> Self {
+        let double = Self::default();
+        double.inner.lock().unwrap().state.adapters = adapters;
+        double
+    }
+
+    pub(crate) fn put(&self, path: &str, content: &str) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.state.files.insert(path.to_owned(), (content.as_bytes().to_vec(), Access::Root));
+    }
+
+    pub(crate) fn text(&self, path: &str) -> Option<String> {
+        let inner = self.inner.lock().unwrap();
+        inner.state.files.get(path).map(|(c, _)| String::from_utf8_lossy(c).into_owned())
+    }
+
+    pub(crate) fn insert_disc(&self, device: &str, content: Vec<u8>) {
+        self.inner.lock().unwrap().volumes.insert(device.to_owned(), content);
+    }
+
+    pub(crate) fn fail_at(&self, step: usize) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.fail_at = Some(step);
+        inner.changes = 0;
+    }
+
+    pub(crate) fn refuse(&self, what: &'static str) {
+        self.inner.lock().unwrap().unsupported.push(what);
+    }
+
+    pub(crate) fn largest_mtu(&self, mtu: u32) {
+        self.inner.lock().unwrap().largest_mtu = mtu;
+    }
+
+    pub(crate) fn reject_rulesets(&self) {
+        self.inner.lock().unwrap().nft_rejects = true;
+    }
+
+    pub(crate) fn after_firewall(&self, act: fn(&mut State)) {
+        self.inner.lock().unwrap().after_firewall = Some(act);
+    }
+
+    pub(crate) fn discard_gives(&self, discard: Discard) {
+        self.inner.lock().unwrap().discard = Some(discard);
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.inner.lock().unwrap().state.clone()
+    }
+
+    pub(crate) fn change(&self, act: impl FnOnce(&mut State)) {
+        act(&mut self.inner.lock().unwrap().state);
+    }
+
+    /// What was done, in order, since last asked.
+    pub(crate) fn take_log(&self) -> Vec<String> {
+        std::mem::take(&mut self.inner.lock().unwrap().log)
+    }
+
+    /// A changing step: logged, counted, and failing if it is this one's turn.
+    fn step<T>(
+        &self,
+        step: &'static str,
+        subject: &str,
+        act: impl FnOnce(&mut Inner) -> io::Result<T>,
+    ) -> Result<T, HostError> {
+        let mut inner = self.inner.lock().unwrap();
+        let number = inner.changes;
+        inner.changes += 1;
+        if inner.fail_at == Some(number) {
+            return Err(HostError::new(step, subject, io::Error::other("made to fail")));
+        }
+        inner.log.push(format!("{step} {subject}"));
+        act(&mut inner).map_err(|e| HostError::new(step, subject, e))
+    }
+
+    fn adapter_step(
+        &self,
+        what: &'static str,
+        name: &str,
+        act: impl FnOnce(&mut Adapter),
+    ) -> Result<(), HostError> {
+        if self.inner.lock().unwrap().unsupported.contains(&what) {
+            return Err(HostError::new(what, name, io::Error::from_raw_os_error(nix::libc::EOPNOTSUPP)));
+        }
+        self.step(what, name, |inner| {
+            let found = inner.state.adapters.iter_mut().find(|a| a.name == name);
+            act(found.ok_or_else(|| io::Error::from_raw_os_error(nix::libc::ENODEV))?);
+            Ok(())
+        })
+    }
+}
+
+pub(crate) fn adapter(name: &str, index: u8, bus: Option<&str>) -> Adapter {
+    Adapter {
+        name: name.to_owned(),
+        index: u32::from(index),
+        mac: eyot_contract::MacAddr([0x52, 0x54, 0, 0, 0, index]),
+        driver: Some("vmxnet3".to_owned()),
+        bus: bus.map(str::to_owned),
+        hardware: bus.is_some(),
+        enslaved: false,
+        flags: Flags { up: false, arp: true, multicast: true, promiscuous: false },
+        link: false,
+        mtu: 1500,
+        ipv6: true,
+        offloads: Offload::ALL.into_iter().map(|o| (o, o != Offload::Ufo)).collect(),
+        rings: Some(Rings { rx: 256, rx_max: 4096 }),
+        rx_frames: 0,
+        tx_frames: 0,
+    }
+}
+
+struct NoGuard;
+impl Guard for NoGuard {}
+
+impl Host for Double {
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
+        Ok(self.inner.lock().unwrap().state.files.get(path).map(|(c, _)| c.clone()))
+    }
+
+    fn write(&self, path: &str, content: &[u8], access: Access) -> Result<bool, HostError> {
+        let new = (content.to_vec(), access);
+        if self.inner.lock().unwrap().state.files.get(path) == Some(&new) {
+            return Ok(false);
+        }
+        self.step("writing", path, |inner| {
+            inner.state.files.insert(path.to_owned(), new);
+            Ok(true)
+        })
+    }
+
+    fn overwrite(&self, path: &str, content: &[u8]) -> Result<(), HostError> {
+        self.step("overwriting", path, |inner| {
+            let file = inner.state.files.get_mut(path).ok_or(io::ErrorKind::NotFound)?;
+            assert_eq!(file.0.len(), content.len());
+            file.0 = content.to_vec();
+            Ok(())
+        })
+    }
+
+    fn remove(&self, path: &str) -> Result<(), HostError> {
+        if !self.inner.lock().unwrap().state.files.contains_key(path) {
+            return Ok(());
+        }
+        self.step("removing", path, |inner| {
+            inner.state.files.remove(path);
+            Ok(())
+        })
+    }
+
+    fn files_below(&self, dir: &str) -> Result<Vec<String>, HostError> {
+        let inner = self.inner.lock().unwrap();
+        Ok(inner.state.files.keys().filter(|p| p.starts_with(&format!("{dir}/"))).cloned().collect())
+    }
+
+    fn make_dir(&self, _: &str, _: Access) -> Result<(), HostError> {
+        Ok(())
+    }
+
+    fn replace_dir(&self, new: &str, old: &str) -> Result<(), HostError> {
+        self.step("putting in place", old, |inner| {
+            let below = |path: &str, dir: &str| path.starts_with(&format!("{dir}/"));
+            inner.state.files.retain(|p, _| !below(p, old));
+            let files = std::mem::take(&mut inner.state.files);
+            inner.state.files = files
+                .into_iter()
+                .map(|(p, c)| match below(&p, new) {
+                    true => (p.replacen(new, old, 1), c),
+                    false => (p, c),
+                })
+                .collect();
+            Ok(())
+        })
+    }
+
+    fn link(&self, link: &str, target: &str) -> Result<bool, HostError> {
+        self.write(link, format!("-> {target}").as_bytes(), Access::Everyone)
+    }
+
+    fn lock(&self, _: &str) -> Result<Option<Box<dyn Guard>>, HostError> {
+        Ok(Some(Box::new(NoGuard)))
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, HostError> {
+        let told = format!("{program} {}", arguments.join(" "));
+        match (program, arguments) {
+            // questions, which change nothing
+            ("nft", ["list", "ruleset"]) => Ok(self.inner.lock().unwrap().state.ruleset.clone()),
+            ("systemctl", ["is-active", ..]) => Ok("active\n".to_owned()),
+            ("nft", ["-c", "-f", path]) => self.step("running", &told, |inner| {
+                assert!(inner.state.files.contains_key(*path));
+                match inner.nft_rejects {
+                    true => Err(io::Error::other("syntax error")),
+                    false => Ok(String::new()),
+                }
+            }),
+            ("nft", ["-f", path]) => self.step("running", &told, |inner| {
+                let text = String::from_utf8(inner.state.files[*path].0.clone()).unwrap();
+                inner.state.ruleset = text
+                    .strip_prefix("flush ruleset\n")
+                    .expect("not a whole ruleset")
+                    .trim_start()
+                    .to_owned();
+                if let Some(act) = inner.after_firewall.take() {
+                    act(&mut inner.state);
+                }
+                Ok(String::new())
+            }),
+            ("netplan", ["generate"]) => self.step("running", &told, |inner| {
+                match inner.state.files.get(crate::paths::NETPLAN).cloned() {
+                    Some(file) => inner.state.files.insert(crate::paths::NETWORKD_GENERATED.to_owned(), file),
+                    None => inner.state.files.remove(crate::paths::NETWORKD_GENERATED),
+                };
+                Ok(String::new())
+            }),
+            _ => self.step("running", &told, |_| Ok(String::new())),
+        }
+    }
+
+    fn set_hostname(&self, name: &str) -> Result<(), HostError> {
+        self.step("setting host name", name, |inner| {
+            inner.state.hostname = name.to_owned();
+            Ok(())
+        })
+    }
+
+    fn hostname(&self) -> String {
+        self.inner.lock().unwrap().state.hostname.clone()
+    }
+
+    fn adapters(&self) -> Result<Vec<Adapter>, HostError> {
+        Ok(self.inner.lock().unwrap().state.adapters.clone())
+    }
+
+    fn set_flags(&self, adapter: &str, flags: Flags) -> Result<(), HostError> {
+        self.adapter_step("flags", adapter, |a| a.flags = flags)
+    }
+
+    fn set_mtu(&self, adapter: &str, mtu: u32) -> Result<(), HostError> {
+        let largest = self.inner.lock().unwrap().largest_mtu;
+        if largest != 0 && mtu > largest {
+            return Err(HostError::new("mtu", adapter, io::Error::from_raw_os_error(nix::libc::EINVAL)));
+        }
+        self.adapter_step("mtu", adapter, |a| a.mtu = mtu)
+    }
+
+    fn set_ipv6(&self, adapter: &str, on: bool) -> Result<(), HostError> {
+        self.adapter_step("ipv6", adapter, |a| a.ipv6 = on)
+    }
+
+    fn set_offload(&self, adapter: &str, offload: Offload, on: bool) -> Result<(), HostError> {
+        self.adapter_step("offload", adapter, |a| {
+            a.offloads.insert(offload, on);
+        })
+    }
+
+    fn set_rings(&self, adapter: &str, rx: u32) -> Result<(), HostError> {
+        self.adapter_step("rings", adapter, |a| {
+            if let Some(rings) = &mut a.rings {
+                rings.rx = rx;
+            }
+        })
+    }
+
+    fn block_devices(&self) -> Result<Vec<String>, HostError> {
+        Ok(self.inner.lock().unwrap().volumes.keys().cloned().collect())
+    }
+
+    fn open_device(&self, device: &str) -> Result<Box<dyn ReadSeek>, HostError> {
+        Ok(Box::new(Cursor::new(self.inner.lock().unwrap().volumes[device].clone())))
+    }
+
+    fn discard_free_blocks(&self, path: &str) -> Result<Discard, HostError> {
+        let discard = self.inner.lock().unwrap().discard.unwrap_or(Discard::Unsupported);
+        self.step("discarding free blocks below", path, |_| Ok(discard))
+    }
+}

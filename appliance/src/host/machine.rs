@@ -1,0 +1,210 @@
+//! The real machine.
+
+#![allow(unsafe_code)] // FITRIM is an ioctl
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use nix::fcntl::{Flock, FlockArg};
+use nix::libc;
+
+use super::ethtool::Control;
+use super::{files, sysfs};
+use super::{Access, Adapter, Discard, Flags, Guard, Host, HostError, Offload, ReadSeek};
+
+/// linux/fs.h, `_IOWR('X', 121, struct fstrim_range)`
+const FITRIM: libc::c_ulong = 0xc018_5879;
+
+/// The machine the agent runs on. Files other than the kernel's own are looked for below a root directory.
+pub struct Machine {
+    root: PathBuf,
+}
+
+impl Machine {
+    /// Works below `root`, `/` on an appliance. `/sys`, `/proc` and `/dev` are always the machine's.
+    pub fn below(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        let of_the_kernel = ["/sys/", "/proc/", "/dev/"].iter().any(|p| path.starts_with(p));
+        match of_the_kernel {
+            true => PathBuf::from(path),
+            false => self.root.join(path.trim_start_matches('/')),
+        }
+    }
+
+    fn control<T>(
+        step: &'static str,
+        adapter: &str,
+        act: impl FnOnce(&Control) -> io::Result<T>,
+    ) -> Result<T, HostError> {
+        Control::open().and_then(|c| act(&c)).map_err(|e| HostError::new(step, adapter, e))
+    }
+}
+
+impl Host for Machine {
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
+        files::read(&self.at(path))
+    }
+
+    fn write(&self, path: &str, content: &[u8], access: Access) -> Result<bool, HostError> {
+        files::write(&self.at(path), content, access)
+    }
+
+    fn overwrite(&self, path: &str, content: &[u8]) -> Result<(), HostError> {
+        files::overwrite(&self.at(path), content)
+    }
+
+    fn remove(&self, path: &str) -> Result<(), HostError> {
+        files::remove(&self.at(path))
+    }
+
+    fn files_below(&self, dir: &str) -> Result<Vec<String>, HostError> {
+        let mut found = Vec::new();
+        files::files_below(&self.at(dir), &mut found)?;
+        Ok(found
+            .iter()
+            .filter_map(|p| Some(format!("/{}", p.strip_prefix(&self.root).ok()?.to_str()?)))
+            .collect())
+    }
+
+    fn make_dir(&self, dir: &str, access: Access) -> Result<(), HostError> {
+        files::make_dir(&self.at(dir), access)
+    }
+
+    fn replace_dir(&self, new: &str, old: &str) -> Result<(), HostError> {
+        files::replace_dir(&self.at(new), &self.at(old))
+    }
+
+    fn link(&self, link: &str, target: &str) -> Result<bool, HostError> {
+        files::link(&self.at(link), target)
+    }
+
+    fn lock(&self, path: &str) -> Result<Option<Box<dyn Guard>>, HostError> {
+        let fail = |e| HostError::new("locking", path, e);
+        let path = self.at(path);
+        fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).map_err(fail)?;
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(fail)?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Some(Box::new(lock))),
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, e)) => Err(fail(e.into())),
+        }
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, HostError> {
+        let told = || format!("{program} {}", arguments.join(" "));
+        // a file below another root is not where the program would look for it
+        let arguments: Vec<String> = arguments
+            .iter()
+            .map(|a| match a.starts_with("/run/") || a.starts_with("/etc/") {
+                true => self.at(a).display().to_string(),
+                false => (*a).to_owned(),
+            })
+            .collect();
+        let output = Command::new(program)
+            .args(&arguments)
+            .stdin(Stdio::null())
+            .env("LC_ALL", "C")
+            .output()
+            .map_err(|e| HostError::new("running", told(), e))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let words = String::from_utf8_lossy(&output.stderr);
+        let line = words.lines().find(|l| !l.trim().is_empty()).unwrap_or("it said nothing");
+        Err(HostError::new(
+            "running",
+            told(),
+            io::Error::other(format!("{} ({})", line.trim(), output.status)),
+        ))
+    }
+
+    fn set_hostname(&self, name: &str) -> Result<(), HostError> {
+        nix::unistd::sethostname(name).map_err(|e| HostError::new("setting host name", name, e.into()))
+    }
+
+    fn hostname(&self) -> String {
+        nix::unistd::gethostname().ok().and_then(|n| n.into_string().ok()).unwrap_or_default()
+    }
+
+    fn adapters(&self) -> Result<Vec<Adapter>, HostError> {
+        Self::control("listing", "network adapters", sysfs::adapters)
+    }
+
+    fn set_flags(&self, adapter: &str, flags: Flags) -> Result<(), HostError> {
+        Self::control("setting the flags of", adapter, |c| c.set_flags(adapter, flags))
+    }
+
+    fn set_mtu(&self, adapter: &str, mtu: u32) -> Result<(), HostError> {
+        Self::control("setting the MTU of", adapter, |c| c.set_mtu(adapter, mtu))
+    }
+
+    fn set_ipv6(&self, adapter: &str, on: bool) -> Result<(), HostError> {
+        let switch = sysfs::ipv6_switch(adapter);
+        match fs::write(&switch, if on { "0" } else { "1" }) {
+            // no IPv6 in this kernel: off already
+            Err(e) if e.kind() == io::ErrorKind::NotFound && !on => Ok(()),
+            other => other.map_err(|e| HostError::new("setting IPv6 of", adapter, e)),
+        }
+    }
+
+    fn set_offload(&self, adapter: &str, offload: Offload, on: bool) -> Result<(), HostError> {
+        Self::control("setting an offload of", adapter, |c| c.set_offload(adapter, offload, on))
+    }
+
+    fn set_rings(&self, adapter: &str, rx: u32) -> Result<(), HostError> {
+        Self::control("setting the receive ring of", adapter, |c| c.set_rings(adapter, rx))
+    }
+
+    fn block_devices(&self) -> Result<Vec<String>, HostError> {
+        let fail = |e| HostError::new("listing", "/sys/class/block", e);
+        let mut names = Vec::new();
+        for entry in fs::read_dir("/sys/class/block").map_err(fail)? {
+            let name = entry.map_err(fail)?.file_name();
+            let wanted = ["sr", "vd", "sd", "hd", "xvd", "nvme"];
+            names
+                .extend(name.to_str().filter(|n| wanted.iter().any(|w| n.starts_with(w))).map(str::to_owned));
+        }
+        names.sort_by_key(|n| (!n.starts_with("sr"), n.clone()));
+        Ok(names.into_iter().map(|n| format!("/dev/{n}")).collect())
+    }
+
+    fn open_device(&self, device: &str) -> Result<Box<dyn ReadSeek>, HostError> {
+        File::open(device)
+            .map(|f| Box::new(f) as Box<dyn ReadSeek>)
+            .map_err(|e| HostError::new("opening", device, e))
+    }
+
+    fn discard_free_blocks(&self, path: &str) -> Result<Discard, HostError> {
+        let fail = |e| HostError::new("discarding free blocks below", path, e);
+        let dir = File::open(self.at(path)).map_err(fail)?;
+        // blocks freed in a transaction that is not committed yet would be passed over
+        nix::unistd::syncfs(&dir).map_err(|e| fail(e.into()))?;
+        let mut range = TrimRange { start: 0, length: u64::MAX, minimum: 0 };
+        // SAFETY: the descriptor is open and `range` has the layout of struct fstrim_range.
+        let done = unsafe { libc::ioctl(dir.as_raw_fd(), FITRIM as _, std::ptr::from_mut(&mut range)) };
+        if done == 0 {
+            return Ok(Discard::Done(range.length));
+        }
+        let error = io::Error::last_os_error();
+        match error.raw_os_error() {
+            Some(libc::EOPNOTSUPP | libc::ENOTTY | libc::EINVAL) => Ok(Discard::Unsupported),
+            _ => Err(fail(error)),
+        }
+    }
+}
+
+/// `struct fstrim_range`, linux/fs.h; bytes.
+#[repr(C)]
+struct TrimRange {
+    start: u64,
+    length: u64,
+    minimum: u64,
+}
+
+impl Guard for Flock<File> {}

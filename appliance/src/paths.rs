@@ -1,0 +1,58 @@
+//! Every path the agent reads or writes, so that what it leaves on a machine can be seen in one place.
+
+/// Settings by the operator or the installation wizard; the strongest source.
+pub const LOCAL_SETTINGS: &str = "/etc/eyot/local.toml";
+/// Settings from cloud-init, removed after activation.
+pub const SEED_SETTINGS: &str = eyot_contract::SEED_PATH;
+/// What the seed said, without the token: outlives the seed.
+pub const KEPT_SETTINGS: &str = "/var/lib/eyot/settings.toml";
+
+/// The agent's own state; traversable so that the sensor reaches its identity.
+pub const STATE_DIR: &str = "/var/lib/eyot";
+/// Key, certificate, CA and enrolment, together or not at all.
+pub const IDENTITY_DIR: &str = "/var/lib/eyot/identity";
+/// An identity in the making: the key is here before the portal is asked.
+pub const NEXT_IDENTITY_DIR: &str = "/var/lib/eyot/identity.next";
+/// Written when the token has been forgotten everywhere, with what was found.
+pub const FORGOTTEN: &str = "/var/lib/eyot/forgotten.json";
+
+/// The management interface's configuration.
+pub const NETPLAN: &str = "/etc/netplan/60-eyot.yaml";
+/// Where netplan puts what it made of it; volatile.
+pub const NETWORKD_GENERATED: &str = "/run/systemd/network/10-netplan-management.network";
+/// NTP servers, when the settings name some.
+pub const TIMESYNCD: &str = "/etc/systemd/timesyncd.conf.d/60-eyot.conf";
+/// Host name.
+pub const HOSTNAME: &str = "/etc/hostname";
+
+/// The whole ruleset; `eyot-firewall.service` loads it at boot.
+pub const FIREWALL: &str = "/etc/eyot/firewall.nft";
+/// A ruleset being tried.
+pub const FIREWALL_CANDIDATE: &str = "/run/eyot/firewall-candidate.nft";
+/// The ruleset to go back to.
+pub const FIREWALL_BEFORE: &str = "/run/eyot/firewall-before.nft";
+
+/// The sensor's configuration; its unit starts only when this exists.
+pub const SENSOR_CONFIG: &str = "/etc/eyot/sensor.toml";
+/// The proxy's password, for the sensor.
+pub const SENSOR_PROXY_PASSWORD: &str = "/etc/eyot/proxy-password";
+/// The operator's additional CAs, for the sensor.
+pub const SENSOR_EXTRA_CA: &str = "/etc/eyot/extra-ca.pem";
+/// The sensor's own account of itself.
+pub const SENSOR_STATUS: &str = "/run/eyot-sensor/status.json";
+
+/// Volatile state.
+pub const RUN_DIR: &str = "/run/eyot";
+/// The latest health report.
+pub const HEALTH: &str = "/run/eyot/health.json";
+/// Text above the console's login prompt.
+pub const BANNER: &str = "/run/eyot/console.issue";
+/// Where agetty looks for it; a link to [`BANNER`], so that the disk is not written each minute.
+pub const BANNER_LINK: &str = "/etc/issue.d/eyot.issue";
+/// Held while an activation is under way.
+pub const ACTIVATION_LOCK: &str = "/run/eyot/activation.lock";
+
+/// Where cloud-init keeps copies of the seed.
+pub const CLOUD_INIT_COPIES: [&str; 2] = ["/var/lib/cloud", "/run/cloud-init"];
+/// Its logs, which can quote what it could not read.
+pub const CLOUD_INIT_LOGS: [&str; 2] = ["/var/log/cloud-init.log", "/var/log/cloud-init-output.log"];
