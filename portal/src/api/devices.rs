@@ -1,0 +1,201 @@
+//! Devices: taken from sensors, given to programs.
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::Json;
+use eyot_contract::{
+    BatchAcknowledged, DeviceBatch, DeviceRecord, Refusal, RefusalCode, Timestamp, MAX_BATCH_DEVICES,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{App, Problem, Refused, Sensor, Told, Viewer};
+use crate::store::{Column, Device, DeviceQuery, Order, Sighting};
+
+/// Devices per page unless asked otherwise.
+pub const PAGE: i64 = 50;
+/// Most devices per page.
+pub const MAX_PAGE: i64 = 1000;
+
+/// `POST /api/v1/sensor/devices`.
+///
+/// # Errors
+/// The refusal; the batch is then not stored.
+pub async fn take(
+    State(portal): App,
+    sensor: Sensor,
+    Told(batch): Told<DeviceBatch>,
+) -> Result<Json<BatchAcknowledged>, Refused> {
+    let count = batch.devices.len();
+    if count > MAX_BATCH_DEVICES {
+        let message =
+            format!("the batch holds {count} devices and the portal takes at most {MAX_BATCH_DEVICES}");
+        return Err(Refused(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal { code: RefusalCode::BadRequest, message },
+        ));
+    }
+    let outcome = portal.store.ingest(sensor.0, &batch, Timestamp::now()).await?;
+    tracing::debug!(sensor = %sensor.0, sequence = batch.sequence, count, ?outcome, "device batch");
+    Ok(Json(BatchAcknowledged { epoch: batch.epoch, sequence: batch.sequence }))
+}
+
+/// What can be asked of the inventory, by the page as by programs.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    /// Words to look for.
+    pub search: String,
+    /// Type.
+    #[serde(rename = "type")]
+    pub device_type: String,
+    /// Class.
+    pub class: String,
+    /// Vendor.
+    pub vendor: String,
+    /// Sensor id.
+    pub sensor: String,
+    /// Column to sort by.
+    pub sort: String,
+    /// `asc` or `desc`.
+    pub order: String,
+    /// Page, from 1.
+    pub page: Option<i64>,
+    /// Devices per page.
+    pub per_page: Option<i64>,
+}
+
+impl Asked {
+    /// As the store understands it, one page.
+    ///
+    /// # Errors
+    /// Which parameter cannot be used.
+    pub fn query(&self) -> Result<DeviceQuery, String> {
+        let by = match self.sort.as_str() {
+            "" => Column::LastSeen,
+            name => Column::named(name).ok_or_else(|| {
+                let names: Vec<_> = Column::ALL.iter().map(|c| c.name()).collect();
+                format!("sort: \"{name}\" is not one of {}", names.join(", "))
+            })?,
+        };
+        let order = match (self.order.as_str(), self.sort.is_empty()) {
+            ("asc", _) | ("", false) => Order::Ascending,
+            ("desc", _) | ("", true) => Order::Descending,
+            (other, _) => return Err(format!("order: \"{other}\" is neither asc nor desc")),
+        };
+        let sensor = match self.sensor.as_str() {
+            "" => None,
+            id => Some(id.parse().map_err(|_| format!("sensor: \"{id}\" is not a sensor's id"))?),
+        };
+        let limit = self.per_page.unwrap_or(PAGE).clamp(1, MAX_PAGE);
+        Ok(DeviceQuery {
+            search: self.search.clone(),
+            device_type: self.device_type.clone(),
+            class: self.class.clone(),
+            vendor: self.vendor.clone(),
+            sensor,
+            by,
+            order,
+            offset: (self.page.unwrap_or(1).max(1) - 1).saturating_mul(limit),
+            limit: Some(limit),
+        })
+    }
+}
+
+/// A device in an answer: the contract's record, whose it is and where.
+#[derive(Serialize)]
+pub struct DeviceView {
+    id: Uuid,
+    zone: String,
+    sensor: String,
+    sensor_id: Uuid,
+    #[serde(flatten)]
+    record: serde_json::Map<String, serde_json::Value>,
+}
+
+impl DeviceView {
+    /// In a list, without the evidence: that is a hundred times the rest, and the single device has it.
+    pub fn listed(device: &Device) -> Self {
+        let mut view = Self::whole(device);
+        view.record.remove("evidence");
+        view
+    }
+
+    fn whole(device: &Device) -> Self {
+        let record = match serde_json::to_value(&device.record) {
+            Ok(serde_json::Value::Object(record)) => record,
+            // a struct of texts, numbers and lists is always an object
+            _ => serde_json::Map::new(),
+        };
+        Self {
+            id: device.id,
+            zone: device.zone.clone(),
+            sensor: device.sensor_name.clone(),
+            sensor_id: device.sensor,
+            record,
+        }
+    }
+}
+
+/// Answer to `GET /api/v1/devices`.
+#[derive(Serialize)]
+pub struct Devices {
+    total: i64,
+    devices: Vec<DeviceView>,
+}
+
+/// Answer to `GET /api/v1/devices/{id}`.
+#[derive(Serialize)]
+pub struct OneDevice {
+    #[serde(flatten)]
+    device: DeviceView,
+    /// What each sensor says, the surest first.
+    sightings: Vec<SightingView>,
+}
+
+#[derive(Serialize)]
+struct SightingView {
+    sensor: String,
+    sensor_id: Uuid,
+    received: Timestamp,
+    #[serde(flatten)]
+    record: DeviceRecord,
+}
+
+impl SightingView {
+    fn of(sighting: &Sighting) -> Self {
+        Self {
+            sensor: sighting.sensor_name.clone(),
+            sensor_id: sighting.sensor,
+            received: sighting.received_at,
+            record: sighting.record.clone(),
+        }
+    }
+}
+
+/// `GET /api/v1/devices`.
+///
+/// # Errors
+/// A parameter cannot be used, or the store fails.
+pub async fn list(
+    State(portal): App,
+    _: Viewer,
+    Query(asked): Query<Asked>,
+) -> Result<Json<Devices>, Problem> {
+    let query = asked.query().map_err(|e| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, e))?;
+    let page = portal.store.devices(&query).await?;
+    Ok(Json(Devices { total: page.total, devices: page.devices.iter().map(DeviceView::listed).collect() }))
+}
+
+/// `GET /api/v1/devices/{id}`.
+///
+/// # Errors
+/// There is none, or the store fails.
+pub async fn one(State(portal): App, _: Viewer, Path(id): Path<Uuid>) -> Result<Json<OneDevice>, Problem> {
+    let found = portal.store.device(id).await?;
+    let mut device = found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such device"))?;
+    let sightings = portal.store.sightings(id).await?;
+    device.record.evidence = sightings.first().map(|s| s.record.evidence.clone()).unwrap_or_default();
+    let sightings = sightings.iter().map(SightingView::of).collect();
+    Ok(Json(OneDevice { device: DeviceView::whole(&device), sightings }))
+}

@@ -1,0 +1,116 @@
+//! One device: what is known, which sensor says so, and because of what.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use eyot_contract::{Attribute, Evidence, Nature, Timestamp};
+use maud::{html, Markup};
+use uuid::Uuid;
+
+use super::inventory::percent;
+use super::label::label_or_unknown;
+use super::layout::{page, Place};
+use super::{missing, Failed};
+use crate::api::{App, Viewer};
+use crate::moments::{moment, relative};
+use crate::store::{Device, Sighting};
+
+/// `GET /devices/{id}`.
+///
+/// # Errors
+/// The store fails.
+pub async fn one(State(portal): App, Viewer(user): Viewer, Path(id): Path<Uuid>) -> Result<Response, Failed> {
+    let Some(device) = portal.store.device(id).await? else {
+        return Ok(missing(&user, "There is no such device. It may have been deleted."));
+    };
+    let sightings = portal.store.sightings(id).await?;
+    let record = &device.record;
+    let title = record.hostname.clone().unwrap_or_else(|| record.mac.to_string());
+    let body = html! {
+        p.path { a href="/devices" { "Device inventory" } }
+        h1 { (title) }
+        (attributes(&device, Timestamp::now()))
+        @for sighting in &sightings { (evidence(sighting)) }
+    };
+    Ok(page(Some(&user), Place::Devices, &title, &body).into_response())
+}
+
+fn attributes(device: &Device, now: Timestamp) -> Markup {
+    let record = &device.record;
+    let or_unknown = |value: &Option<String>| value.clone().unwrap_or_else(|| "Unknown".to_owned());
+    let list = |all: Vec<String>| if all.is_empty() { "–".to_owned() } else { all.join(", ") };
+    let mac = match record.randomized_mac {
+        true => format!("{} (randomised)", record.mac),
+        false => record.mac.to_string(),
+    };
+    let facts = [
+        ("Type", label_or_unknown(record.device_type.map(|t| t.name()))),
+        ("Class", label_or_unknown(record.class.map(|c| c.name()))),
+        ("Vendor", or_unknown(&record.vendor)),
+        ("Model", or_unknown(&record.model)),
+        ("Operating system", or_unknown(&record.os)),
+        ("Firmware", or_unknown(&record.firmware)),
+        ("Serial number", or_unknown(&record.serial)),
+        ("Confidence", percent(record.confidence)),
+        ("IP addresses", list(record.ips.iter().map(ToString::to_string).collect())),
+        ("MAC address", mac),
+        ("VLANs", list(record.vlans.iter().map(ToString::to_string).collect())),
+        ("Protocols", list(record.protocols.clone())),
+        ("Frames sent", record.frames.to_string()),
+        ("First seen", moment(record.first_seen)),
+        ("Last activity", format!("{} ({})", moment(record.last_seen), relative(record.last_seen, now))),
+        ("Zone", device.zone.clone()),
+    ];
+    html! {
+        section.card aria-labelledby="attributes" {
+            h2 #attributes { "Attributes" }
+            dl.facts { @for (name, value) in facts { dt { (name) } dd { (value) } } }
+        }
+    }
+}
+
+fn evidence(sighting: &Sighting) -> Markup {
+    let id = format!("evidence-{}", sighting.sensor);
+    html! {
+        section.card aria-labelledby=(id) {
+            h2 id=(id) { "Evidence from " a href={ "/sensors/" (sighting.sensor) } { (sighting.sensor_name) } }
+            p.hint { "Received " (moment(sighting.received_at)) }
+            @if sighting.record.evidence.is_empty() {
+                p { "This sensor has seen nothing that says what the device is." }
+            } @else {
+                div.wide tabindex="0" role="region" aria-labelledby=(id) {
+                    table {
+                        thead { tr {
+                            @for heading in ["About", "Claim", "Read from", "What was read", "Rule", "Nature", "Confidence"] {
+                                th scope="col" { (heading) }
+                            }
+                        } }
+                        tbody { @for one in &sighting.record.evidence { (row(one)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn row(evidence: &Evidence) -> Markup {
+    let about = match evidence.attribute {
+        Attribute::Hostname => "Name",
+        Attribute::Vendor => "Vendor",
+        Attribute::Model => "Model",
+        Attribute::Type => "Type",
+        Attribute::Os => "OS",
+        Attribute::Firmware => "Firmware",
+        Attribute::Serial => "Serial number",
+    };
+    html! {
+        tr {
+            th scope="row" { (about) }
+            td { (evidence.value) }
+            td.code { (evidence.source) }
+            td.code.long { (evidence.seen) }
+            td { (evidence.rule) }
+            td { (match evidence.nature { Nature::Declared => "Declared", Nature::Inferred => "Inferred" }) }
+            td.number { (percent(evidence.confidence)) }
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Device inventory: search, filter, sort, page, export.
+
+use axum::extract::{Query, State};
+use axum::http::{header, StatusCode};
+use axum::response::{IntoResponse, Response};
+use eyot_contract::Timestamp;
+use maud::{html, Markup};
+
+use super::label::{label, label_or_unknown};
+use super::layout::{page, Place};
+use super::{link, refusal, Failed};
+use crate::api::devices::{Asked, DeviceView, MAX_PAGE, PAGE};
+use crate::api::{App, Viewer};
+use crate::moments::{moment, relative};
+use crate::store::{Choices, Column, Device, DevicePage, DeviceQuery, Order, Sensor};
+
+/// Devices per page that are offered.
+const PAGE_SIZES: [i64; 4] = [PAGE, 100, 200, MAX_PAGE];
+
+/// `GET /devices`.
+///
+/// # Errors
+/// The store fails.
+pub async fn list(
+    State(portal): App,
+    Viewer(user): Viewer,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Failed> {
+    let query = match asked.query() {
+        Ok(query) => query,
+        Err(reason) => {
+            return Ok(refusal(Some(&user), StatusCode::UNPROCESSABLE_ENTITY, "Not understood", &reason))
+        }
+    };
+    let found = portal.store.devices(&query).await?;
+    let choices = portal.store.choices().await?;
+    let sensors = portal.store.sensors().await?;
+    let now = Timestamp::now();
+    let body = html! {
+        h1 { "Device inventory" }
+        (filters(&asked, &choices, &sensors))
+        div.bar {
+            p role="status" { strong { (found.total) } " device" @if found.total != 1 { "s" } }
+            p.links {
+                "Export: "
+                a href=(address("/devices.csv", &asked, None)) { "CSV" } " · "
+                a href=(address("/devices.json", &asked, None)) { "JSON" }
+            }
+        }
+        @if found.devices.is_empty() {
+            p { "No device matches. The inventory fills some minutes after a sensor has connected." }
+        } @else {
+            div.wide tabindex="0" role="region" aria-label="Devices" {
+                table {
+                    thead { tr { @for column in Column::ALL { (heading(*column, &asked, &query)) } } }
+                    tbody { @for device in &found.devices { (row(device, now)) } }
+                }
+            }
+            (pager(&asked, &query, &found))
+        }
+    };
+    Ok(page(Some(&user), Place::Devices, "Device inventory", &body).into_response())
+}
+
+/// The same question at another address or page.
+fn address(path: &str, asked: &Asked, page: Option<i64>) -> String {
+    sorted(path, asked, page, &asked.sort, &asked.order)
+}
+
+fn sorted(path: &str, asked: &Asked, page: Option<i64>, sort: &str, order: &str) -> String {
+    let text = |number: Option<i64>| number.map(|n| n.to_string()).unwrap_or_default();
+    link::with_query(
+        path,
+        [
+            ("search", asked.search.clone()),
+            ("class", asked.class.clone()),
+            ("type", asked.device_type.clone()),
+            ("vendor", asked.vendor.clone()),
+            ("sensor", asked.sensor.clone()),
+            ("sort", sort.to_owned()),
+            ("order", order.to_owned()),
+            ("per_page", text(asked.per_page)),
+            ("page", text(page)),
+        ],
+    )
+}
+
+fn heading(column: Column, asked: &Asked, query: &DeviceQuery) -> Markup {
+    let (state, next, arrow) = match (column == query.by, query.order) {
+        (true, Order::Ascending) => (Some("ascending"), "desc", " ▲"),
+        (true, Order::Descending) => (Some("descending"), "asc", " ▼"),
+        (false, _) => (None, "asc", ""),
+    };
+    html! {
+        th scope="col" aria-sort=[state] {
+            a href=(sorted("/devices", asked, None, column.name(), next)) { (column.title()) span aria-hidden="true" { (arrow) } }
+        }
+    }
+}
+
+fn row(device: &Device, now: Timestamp) -> Markup {
+    let record = &device.record;
+    let name = record.hostname.clone().unwrap_or_else(|| record.mac.to_string());
+    html! {
+        tr {
+            th scope="row" { a href={ "/devices/" (device.id) } { (name) } }
+            td.code {
+                @match record.ips.first() {
+                    Some(ip) => { (ip) @if record.ips.len() > 1 { small title=(join(&record.ips)) { " +" (record.ips.len() - 1) } } }
+                    None => "–"
+                }
+            }
+            td.code { (record.mac) @if record.randomized_mac { small { " randomised" } } }
+            td { (text(&record.vendor)) }
+            td { (text(&record.model)) }
+            td { (label_or_unknown(record.device_type.map(|t| t.name()))) }
+            td { (label_or_unknown(record.class.map(|c| c.name()))) }
+            td { (text(&record.os)) }
+            td { (text(&record.firmware)) }
+            td { a href={ "/sensors/" (device.sensor) } { (device.sensor_name) } }
+            td { (moment(record.first_seen)) }
+            td { (moment(record.last_seen)) br; small { (relative(record.last_seen, now)) } }
+            td.number { (percent(record.confidence)) }
+        }
+    }
+}
+
+/// 0.875 as `88 %`.
+pub(super) fn percent(confidence: f32) -> String {
+    format!("{:.0} %", confidence * 100.0)
+}
+
+fn text(value: &Option<String>) -> &str {
+    value.as_deref().unwrap_or("–")
+}
+
+fn join<T: ToString>(all: &[T]) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn filters(asked: &Asked, choices: &Choices, sensors: &[Sensor]) -> Markup {
+    let plain = |value: &str| value.to_owned();
+    html! {
+        form.filters method="get" action="/devices" role="search" {
+            div {
+                label for="search" { "Search" }
+                input #search type="search" name="search" value=(asked.search) placeholder="Name, address, vendor, model…";
+            }
+            (choice("class", "Class", &asked.class, &choices.classes, label))
+            (choice("type", "Type", &asked.device_type, &choices.types, label))
+            (choice("vendor", "Vendor", &asked.vendor, &choices.vendors, plain))
+            div {
+                label for="sensor" { "Sensor" }
+                select #sensor name="sensor" {
+                    option value="" { "All" }
+                    @for sensor in sensors {
+                        @let id = sensor.id.to_string();
+                        option value=(id) selected[id == asked.sensor] { (sensor.name) }
+                    }
+                }
+            }
+            div {
+                label for="per_page" { "Per page" }
+                select #per_page name="per_page" {
+                    @for size in PAGE_SIZES {
+                        option value=(size) selected[asked.per_page.unwrap_or(PAGE) == size] { (size) }
+                    }
+                }
+            }
+            @if !asked.sort.is_empty() { input type="hidden" name="sort" value=(asked.sort); }
+            @if !asked.order.is_empty() { input type="hidden" name="order" value=(asked.order); }
+            div.buttons { button type="submit" { "Apply" } " " a href="/devices" { "Reset" } }
+        }
+    }
+}
+
+fn choice(
+    name: &str,
+    title: &str,
+    chosen: &str,
+    values: &[(Option<String>, i64)],
+    shown: impl Fn(&str) -> String,
+) -> Markup {
+    html! {
+        div {
+            label for=(name) { (title) }
+            select id=(name) name=(name) {
+                option value="" { "All" }
+                @for (value, count) in values {
+                    @let key = value.as_deref().unwrap_or("unknown");
+                    option value=(key) selected[key == chosen] {
+                        (value.as_deref().map_or("Unknown".to_owned(), &shown)) " (" (count) ")"
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn pager(asked: &Asked, query: &DeviceQuery, found: &DevicePage) -> Markup {
+    let size = query.limit.unwrap_or(PAGE);
+    let (page, last) = (query.offset / size + 1, (found.total + size - 1) / size);
+    html! {
+        @if last > 1 {
+            nav.pager aria-label="Pages" {
+                @if page > 1 { a rel="prev" href=(address("/devices", asked, Some(page - 1))) { "‹ Previous" } }
+                span { "Page " (page) " of " (last) }
+                @if page < last { a rel="next" href=(address("/devices", asked, Some(page + 1))) { "Next ›" } }
+            }
+        }
+    }
+}
+
+/// `GET /devices.csv`: the current filter, every page of it (RFC 4180).
+///
+/// # Errors
+/// The store fails.
+pub async fn csv(
+    State(portal): App,
+    Viewer(user): Viewer,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Failed> {
+    let query = match asked.query() {
+        Ok(query) => DeviceQuery { offset: 0, limit: None, ..query },
+        Err(reason) => {
+            return Ok(refusal(Some(&user), StatusCode::UNPROCESSABLE_ENTITY, "Not understood", &reason))
+        }
+    };
+    let found = portal.store.devices(&query).await?;
+    let mut lines = String::new();
+    let headings: Vec<_> = Column::ALL.iter().map(|c| c.title().to_owned()).collect();
+    push_line(&mut lines, &headings);
+    for device in &found.devices {
+        push_line(&mut lines, &cells(device));
+    }
+    Ok(download("text/csv; charset=utf-8", "devices.csv", lines))
+}
+
+/// `GET /devices.json`: the current filter, every page of it.
+///
+/// # Errors
+/// The store fails.
+pub async fn json(
+    State(portal): App,
+    Viewer(user): Viewer,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Failed> {
+    let query = match asked.query() {
+        Ok(query) => DeviceQuery { offset: 0, limit: None, ..query },
+        Err(reason) => {
+            return Ok(refusal(Some(&user), StatusCode::UNPROCESSABLE_ENTITY, "Not understood", &reason))
+        }
+    };
+    let found = portal.store.devices(&query).await?;
+    let views: Vec<_> = found.devices.iter().map(DeviceView::listed).collect();
+    match serde_json::to_string(&views) {
+        Ok(text) => Ok(download("application/json", "devices.json", text)),
+        Err(error) => {
+            tracing::error!(%error, "the inventory could not be written as JSON");
+            let text = "The inventory could not be written as JSON.";
+            Ok(refusal(Some(&user), StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong", text))
+        }
+    }
+}
+
+fn download(kind: &'static str, name: &str, content: String) -> Response {
+    let about = [
+        (header::CONTENT_TYPE, kind.to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+    ];
+    (about, content).into_response()
+}
+
+fn cells(device: &Device) -> Vec<String> {
+    let record = &device.record;
+    let plain = |value: &Option<String>| value.clone().unwrap_or_default();
+    let cell = |column: &Column| match column {
+        Column::Name => plain(&record.hostname),
+        Column::Ip => join(&record.ips),
+        Column::Mac => record.mac.to_string(),
+        Column::Vendor => plain(&record.vendor),
+        Column::Model => plain(&record.model),
+        Column::Type => record.device_type.map(|t| t.name().to_owned()).unwrap_or_default(),
+        Column::Class => record.class.map(|c| c.name().to_owned()).unwrap_or_default(),
+        Column::Os => plain(&record.os),
+        Column::Firmware => plain(&record.firmware),
+        Column::Sensor => device.sensor_name.clone(),
+        Column::FirstSeen => record.first_seen.to_string(),
+        Column::LastSeen => record.last_seen.to_string(),
+        Column::Confidence => format!("{:.2}", record.confidence),
+    };
+    Column::ALL.iter().map(cell).collect()
+}
+
+fn push_line(lines: &mut String, cells: &[String]) {
+    let quoted: Vec<_> = cells.iter().map(|c| quoted(c)).collect();
+    lines.push_str(&quoted.join(","));
+    lines.push_str("\r\n");
+}
+
+/// One cell. Device names come from the network: a spreadsheet must not take one for a formula.
+fn quoted(cell: &str) -> String {
+    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let cell = if formula { format!("'{cell}") } else { cell.to_owned() };
+    match cell.contains([',', '"', '\r', '\n']) {
+        true => format!("\"{}\"", cell.replace('"', "\"\"")),
+        false => cell,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn cells_are_quoted_and_disarmed() {
+        for (cell, written) in [
+            ("plain", "plain"),
+            ("a,b", "\"a,b\""),
+            ("say \"x\"", "\"say \"\"x\"\"\""),
+            ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+            ("@a,b", "\"'@a,b\""),
+        ] {
+            assert_eq!(quoted(cell), written);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! What the portal decides, apart from how it is asked (api, pages, cli) and where it is kept (store).
+
+pub mod consolidation;
+pub mod enrolment;
+pub mod health;
+pub mod password;
+pub mod registration;
+pub mod role;

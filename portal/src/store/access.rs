@@ -1,0 +1,309 @@
+//! Who may come in: people, their sessions, and tokens for programs. Only hashes are kept.
+
+use eyot_contract::Timestamp;
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::{Doing, Store, StoreError};
+use crate::rules::role::Role;
+
+/// Wrong passwords in a row before a name is locked.
+pub const MAX_FAILURES: i64 = 10;
+/// How long a lock holds, in µs (15 minutes).
+const LOCK: i64 = 15 * 60 * 1_000_000;
+/// How long a session may lie unused, in µs (8 hours).
+const SESSION_IDLE: i64 = 8 * 3600 * 1_000_000;
+/// How long a session lives at most, in µs (24 hours).
+const SESSION_LIFE: i64 = 24 * 3600 * 1_000_000;
+/// A session's last use is written down at most this often, in µs (1 minute): pages are read far more than this.
+const SESSION_TOUCH: i64 = 60 * 1_000_000;
+
+/// Somebody with an account, or a program with a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Name.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// What signing in needs to know of an account.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Account id.
+    pub id: String,
+    /// The password's hash, PHC string.
+    pub password: String,
+    /// Whether wrong passwords have locked it at the moment.
+    pub locked: bool,
+}
+
+/// A token as listed: never the token itself.
+#[derive(Clone, Debug, FromRow)]
+pub struct ApiToken {
+    /// Its name.
+    pub name: String,
+    /// Its role's name.
+    pub role: String,
+    /// When it was made, in µs.
+    pub created_at: i64,
+}
+
+fn role_of(text: &str) -> Result<Role, StoreError> {
+    text.parse().map_err(|e: String| sqlx::Error::Decode(e.into())).doing("reading a role")
+}
+
+impl Store {
+    /// How many accounts there are.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn user_count(&self) -> Result<i64, StoreError> {
+        sqlx::query_scalar("SELECT COUNT(*) FROM users")
+            .fetch_one(&self.pool)
+            .await
+            .doing("counting accounts")
+    }
+
+    /// Adds an account. `false`: the name is taken, or `first` was asked for and there is an account already.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn add_user(
+        &self,
+        user: &User,
+        password_hash: &str,
+        first: bool,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let doing = "adding an account";
+        let mut write = self.write(doing).await?;
+        if first {
+            let count: i64 =
+                sqlx::query_scalar("SELECT COUNT(*) FROM users").fetch_one(write.on()).await.doing(doing)?;
+            if count > 0 {
+                return Ok(false);
+            }
+        }
+        let added = sqlx::query(
+            "INSERT INTO users (id, name, password, role, created_at, failures) VALUES ($1, $2, $3, $4, $5, 0) \
+             ON CONFLICT (name) DO NOTHING",
+        )
+        .bind(Uuid::new_v4().to_string())
+        .bind(&user.name)
+        .bind(password_hash)
+        .bind(user.role.name())
+        .bind(at.0)
+        .execute(write.on())
+        .await
+        .doing(doing)?;
+        write.commit(doing).await?;
+        Ok(added.rows_affected() > 0)
+    }
+
+    /// Gives an account a new password and ends its sessions. `false`: no such account.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn set_password(&self, name: &str, password_hash: &str) -> Result<bool, StoreError> {
+        let doing = "changing a password";
+        let mut write = self.write(doing).await?;
+        let done =
+            sqlx::query("UPDATE users SET password = $1, failures = 0, locked_until = NULL WHERE name = $2")
+                .bind(password_hash)
+                .bind(name)
+                .execute(write.on())
+                .await
+                .doing(doing)?;
+        sqlx::query("DELETE FROM sessions WHERE user_id IN (SELECT id FROM users WHERE name = $1)")
+            .bind(name)
+            .execute(write.on())
+            .await
+            .doing(doing)?;
+        write.commit(doing).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// The account of this name, as signing in sees it.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn login(&self, name: &str, now: Timestamp) -> Result<Option<Login>, StoreError> {
+        let row: Option<(String, String, Option<i64>)> =
+            sqlx::query_as("SELECT id, password, locked_until FROM users WHERE name = $1")
+                .bind(name)
+                .fetch_optional(&self.pool)
+                .await
+                .doing("reading an account")?;
+        Ok(row.map(|(id, password, until)| Login { id, password, locked: until.is_some_and(|u| u > now.0) }))
+    }
+
+    /// Counts a wrong password; enough of them lock the account for a while.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn count_failure(&self, user: &str, now: Timestamp) -> Result<(), StoreError> {
+        let doing = "counting a failed sign-in";
+        let mut write = self.write(doing).await?;
+        sqlx::query(
+            "UPDATE users SET locked_until = CASE WHEN failures + 1 >= $1 THEN $2 ELSE locked_until END, \
+             failures = CASE WHEN failures + 1 >= $1 THEN 0 ELSE failures + 1 END WHERE id = $3",
+        )
+        .bind(MAX_FAILURES)
+        .bind(now.0 + LOCK)
+        .bind(user)
+        .execute(write.on())
+        .await
+        .doing(doing)?;
+        write.commit(doing).await
+    }
+
+    /// Opens a session for an account whose password was right. Sessions that are over are swept out on the way.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn open_session(
+        &self,
+        user: &str,
+        secret_hash: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let doing = "opening a session";
+        let mut write = self.write(doing).await?;
+        sqlx::query("DELETE FROM sessions WHERE used_at < $1 OR created_at < $2")
+            .bind(now.0 - SESSION_IDLE)
+            .bind(now.0 - SESSION_LIFE)
+            .execute(write.on())
+            .await
+            .doing(doing)?;
+        sqlx::query("UPDATE users SET failures = 0, locked_until = NULL WHERE id = $1")
+            .bind(user)
+            .execute(write.on())
+            .await
+            .doing(doing)?;
+        sqlx::query(
+            "INSERT INTO sessions (secret_hash, user_id, created_at, used_at) VALUES ($1, $2, $3, $3)",
+        )
+        .bind(secret_hash)
+        .bind(user)
+        .bind(now.0)
+        .execute(write.on())
+        .await
+        .doing(doing)?;
+        write.commit(doing).await
+    }
+
+    /// Whose session this is, if it still lives.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn session(&self, secret_hash: &str, now: Timestamp) -> Result<Option<User>, StoreError> {
+        let doing = "reading a session";
+        let row: Option<(String, String, i64)> = sqlx::query_as(
+            "SELECT u.name, u.role, e.used_at FROM sessions e JOIN users u ON u.id = e.user_id \
+             WHERE e.secret_hash = $1 AND e.used_at >= $2 AND e.created_at >= $3",
+        )
+        .bind(secret_hash)
+        .bind(now.0 - SESSION_IDLE)
+        .bind(now.0 - SESSION_LIFE)
+        .fetch_optional(&self.pool)
+        .await
+        .doing(doing)?;
+        let Some((name, role, used_at)) = row else { return Ok(None) };
+        if now.0 - used_at > SESSION_TOUCH {
+            let mut write = self.write(doing).await?;
+            sqlx::query("UPDATE sessions SET used_at = $1 WHERE secret_hash = $2")
+                .bind(now.0)
+                .bind(secret_hash)
+                .execute(write.on())
+                .await
+                .doing(doing)?;
+            write.commit(doing).await?;
+        }
+        Ok(Some(User { name, role: role_of(&role)? }))
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn close_session(&self, secret_hash: &str) -> Result<(), StoreError> {
+        let doing = "closing a session";
+        let mut write = self.write(doing).await?;
+        sqlx::query("DELETE FROM sessions WHERE secret_hash = $1")
+            .bind(secret_hash)
+            .execute(write.on())
+            .await
+            .doing(doing)?;
+        write.commit(doing).await
+    }
+
+    /// Keeps a new API token. `false`: the name is taken.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn add_api_token(
+        &self,
+        name: &str,
+        role: Role,
+        secret_hash: &str,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let doing = "keeping an API token";
+        let mut write = self.write(doing).await?;
+        let added = sqlx::query(
+            "INSERT INTO api_tokens (secret_hash, name, role, created_at) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (name) DO NOTHING",
+        )
+        .bind(secret_hash)
+        .bind(name)
+        .bind(role.name())
+        .bind(at.0)
+        .execute(write.on())
+        .await
+        .doing(doing)?;
+        write.commit(doing).await?;
+        Ok(added.rows_affected() > 0)
+    }
+
+    /// Voids an API token. `false`: there is none of this name.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn delete_api_token(&self, name: &str) -> Result<bool, StoreError> {
+        let doing = "deleting an API token";
+        let mut write = self.write(doing).await?;
+        let done = sqlx::query("DELETE FROM api_tokens WHERE name = $1")
+            .bind(name)
+            .execute(write.on())
+            .await
+            .doing(doing)?;
+        write.commit(doing).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// The API tokens there are.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError> {
+        sqlx::query_as("SELECT name, role, created_at FROM api_tokens ORDER BY name")
+            .fetch_all(&self.pool)
+            .await
+            .doing("listing API tokens")
+    }
+
+    /// Whose API token this is.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn api_user(&self, secret_hash: &str) -> Result<Option<User>, StoreError> {
+        let row: Option<(String, String)> =
+            sqlx::query_as("SELECT name, role FROM api_tokens WHERE secret_hash = $1")
+                .bind(secret_hash)
+                .fetch_optional(&self.pool)
+                .await
+                .doing("reading an API token")?;
+        row.map(|(name, role)| Ok(User { name: format!("token {name}"), role: role_of(&role)? })).transpose()
+    }
+}

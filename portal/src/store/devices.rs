@@ -1,0 +1,410 @@
+//! The inventory: search, filter, sort, page; one device with what each sensor says about it.
+
+use eyot_contract::{DeviceClass, DeviceRecord, DeviceType, Timestamp};
+use sqlx::any::AnyRow;
+use sqlx::query::Query;
+use sqlx::{Any, AnyPool, FromRow, Row};
+use uuid::Uuid;
+
+use super::sensors::parse_id;
+use super::{Doing, Store, StoreError};
+
+/// Filter value for "nobody knows".
+const UNKNOWN: &str = "unknown";
+/// Most words of a search that are looked at.
+const MAX_SEARCH_WORDS: usize = 8;
+/// Most values offered per filter.
+const MAX_CHOICES: i64 = 500;
+
+macro_rules! columns {
+    ($($(#[$doc:meta])* $column:ident = $name:literal, $title:literal, $by:literal;)+) => {
+        /// A column of the inventory.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Column { $($(#[$doc])* $column),+ }
+
+        impl Column {
+            /// Every column, in the order they are shown.
+            pub const ALL: &'static [Self] = &[$(Self::$column),+];
+
+            /// Name in addresses and files.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$column => $name),+ }
+            }
+
+            /// Heading.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$column => $title),+ }
+            }
+
+            fn by(self) -> &'static str {
+                match self { $(Self::$column => $by),+ }
+            }
+        }
+    };
+}
+
+columns! {
+    /// What the device calls itself.
+    Name = "name", "Name", "lower(d.hostname)";
+    /// First address.
+    Ip = "ip", "IP address", "d.ip_order";
+    /// MAC address.
+    Mac = "mac", "MAC address", "d.mac";
+    /// Who made it.
+    Vendor = "vendor", "Vendor", "lower(d.vendor)";
+    /// Which product it is.
+    Model = "model", "Model", "lower(d.model)";
+    /// What kind of thing.
+    Type = "type", "Type", "d.type";
+    /// Which class of thing.
+    Class = "class", "Class", "d.class";
+    /// Operating system.
+    Os = "os", "OS", "lower(d.os)";
+    /// Firmware.
+    Firmware = "firmware", "Firmware", "lower(d.firmware)";
+    /// Sensor that reported it last.
+    Sensor = "sensor", "Sensor", "lower(s.name)";
+    /// First frame.
+    FirstSeen = "first_seen", "First seen", "d.first_seen";
+    /// Latest frame.
+    LastSeen = "last_seen", "Last activity", "d.last_seen";
+    /// How sure the identification is.
+    Confidence = "confidence", "Confidence", "d.confidence";
+}
+
+impl Column {
+    /// The column of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|c| c.name() == name)
+    }
+}
+
+/// Which way a column is sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Smallest first.
+    Ascending,
+    /// Largest first.
+    Descending,
+}
+
+/// Which devices, in which order.
+#[derive(Clone, Debug)]
+pub struct DeviceQuery {
+    /// Words that all must occur somewhere in the device's texts and addresses.
+    pub search: String,
+    /// Type name, `unknown`, or empty for any.
+    pub device_type: String,
+    /// Class name, `unknown`, or empty for any.
+    pub class: String,
+    /// Vendor, `unknown`, or empty for any.
+    pub vendor: String,
+    /// A sensor that has seen it.
+    pub sensor: Option<Uuid>,
+    /// Sorted by.
+    pub by: Column,
+    /// Which way. Devices without a value come last either way.
+    pub order: Order,
+    /// How many to skip.
+    pub offset: i64,
+    /// How many to return; `None` for all.
+    pub limit: Option<i64>,
+}
+
+impl Default for DeviceQuery {
+    fn default() -> Self {
+        Self {
+            search: String::new(),
+            device_type: String::new(),
+            class: String::new(),
+            vendor: String::new(),
+            sensor: None,
+            by: Column::LastSeen,
+            order: Order::Descending,
+            offset: 0,
+            limit: None,
+        }
+    }
+}
+
+/// A device as the inventory shows it.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Its id.
+    pub id: Uuid,
+    /// Its zone's name.
+    pub zone: String,
+    /// The sensor that reported it last.
+    pub sensor: Uuid,
+    /// That sensor's name.
+    pub sensor_name: String,
+    /// What all sensors together know; the evidence is with the sightings.
+    pub record: DeviceRecord,
+}
+
+/// Some devices out of all that match.
+#[derive(Clone, Debug)]
+pub struct DevicePage {
+    /// How many match.
+    pub total: i64,
+    /// Those asked for.
+    pub devices: Vec<Device>,
+}
+
+/// What one sensor says about a device.
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    /// The sensor.
+    pub sensor: Uuid,
+    /// Its name.
+    pub sensor_name: String,
+    /// Its latest record.
+    pub record: DeviceRecord,
+    /// When that came in.
+    pub received_at: Timestamp,
+}
+
+/// Values that occur in the inventory, most frequent first, with how many devices have each.
+#[derive(Clone, Debug, Default)]
+pub struct Choices {
+    /// Types; `None` for unknown.
+    pub types: Vec<(Option<String>, i64)>,
+    /// Classes.
+    pub classes: Vec<(Option<String>, i64)>,
+    /// Vendors.
+    pub vendors: Vec<(Option<String>, i64)>,
+}
+
+#[derive(FromRow)]
+struct DeviceRow {
+    id: String,
+    zone: String,
+    sensor_id: String,
+    sensor: String,
+    mac: String,
+    ips: String,
+    vlans: String,
+    hostname: Option<String>,
+    vendor: Option<String>,
+    model: Option<String>,
+    #[sqlx(rename = "type")]
+    device_type: Option<String>,
+    class: Option<String>,
+    os: Option<String>,
+    firmware: Option<String>,
+    serial: Option<String>,
+    confidence: f64,
+    randomized: i64,
+    protocols: String,
+    frames: i64,
+    first_seen: i64,
+    last_seen: i64,
+}
+
+const COLUMNS: &str = "d.id, z.name AS zone, d.sensor_id, s.name AS sensor, d.mac, d.ips, d.vlans, d.hostname, d.vendor, \
+     d.model, d.type, d.class, d.os, d.firmware, d.serial, d.confidence, d.randomized, d.protocols, d.frames, \
+     d.first_seen, d.last_seen";
+const FROM: &str = "FROM devices d JOIN zones z ON z.id = d.zone_id JOIN sensors s ON s.id = d.sensor_id";
+
+impl DeviceRow {
+    fn read(self) -> Result<Device, StoreError> {
+        let list = |source| StoreError::Content { what: "device", source };
+        let record = DeviceRecord {
+            mac: self.mac.parse().map_err(|e| sqlx::Error::Decode(Box::new(e))).doing("reading a device")?,
+            ips: serde_json::from_str(&self.ips).map_err(list)?,
+            vlans: serde_json::from_str(&self.vlans).map_err(list)?,
+            hostname: self.hostname,
+            vendor: self.vendor,
+            model: self.model,
+            // a name that a later version wrote and this one does not know reads as unknown
+            device_type: self.device_type.and_then(|t| t.parse::<DeviceType>().ok()),
+            class: self.class.and_then(|c| c.parse::<DeviceClass>().ok()),
+            os: self.os,
+            firmware: self.firmware,
+            serial: self.serial,
+            confidence: self.confidence as f32,
+            randomized_mac: self.randomized != 0,
+            protocols: serde_json::from_str(&self.protocols).map_err(list)?,
+            frames: u64::try_from(self.frames).unwrap_or(0),
+            first_seen: Timestamp(self.first_seen),
+            last_seen: Timestamp(self.last_seen),
+            evidence: Vec::new(),
+        };
+        Ok(Device {
+            id: parse_id(&self.id)?,
+            zone: self.zone,
+            sensor: parse_id(&self.sensor_id)?,
+            sensor_name: self.sensor,
+            record,
+        })
+    }
+}
+
+/// A condition and what is bound to it, in order.
+#[derive(Default)]
+struct Condition {
+    text: String,
+    bound: Vec<String>,
+}
+
+impl Condition {
+    fn of(query: &DeviceQuery) -> Self {
+        let mut all = Self::default();
+        for word in query.search.split_whitespace().take(MAX_SEARCH_WORDS) {
+            let escaped = word.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+            all.and("d.words LIKE ? ESCAPE '\\'", format!("%{escaped}%"));
+        }
+        for (column, value) in
+            [("d.type", &query.device_type), ("d.class", &query.class), ("d.vendor", &query.vendor)]
+        {
+            match value.as_str() {
+                "" => {}
+                UNKNOWN => all.join(&format!("{column} IS NULL")),
+                value => all.and(&format!("{column} = ?"), value.to_owned()),
+            }
+        }
+        if let Some(sensor) = query.sensor {
+            let seen = "EXISTS (SELECT 1 FROM sightings g WHERE g.device_id = d.id AND g.sensor_id = ?)";
+            all.and(seen, sensor.to_string());
+        }
+        all
+    }
+
+    fn join(&mut self, text: &str) {
+        self.text.push_str(if self.text.is_empty() { " WHERE " } else { " AND " });
+        self.text.push_str(text);
+    }
+
+    fn and(&mut self, text: &str, value: String) {
+        self.bound.push(value);
+        let place = format!("${}", self.bound.len());
+        self.join(&text.replacen('?', &place, 1));
+    }
+
+    fn bind<'q>(
+        &self,
+        mut query: Query<'q, Any, <Any as sqlx::Database>::Arguments>,
+    ) -> Query<'q, Any, <Any as sqlx::Database>::Arguments> {
+        for value in &self.bound {
+            query = query.bind(value.clone());
+        }
+        query
+    }
+}
+
+impl Store {
+    /// Devices that match.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn devices(&self, query: &DeviceQuery) -> Result<DevicePage, StoreError> {
+        let doing = "reading the inventory";
+        let condition = Condition::of(query);
+        let count = format!("SELECT COUNT(*) AS total FROM devices d{}", condition.text);
+        let total = condition
+            .bind(sqlx::query(sqlx::AssertSqlSafe(count)))
+            .fetch_one(&self.pool)
+            .await
+            .doing(doing)?;
+        let (by, direction) = match query.order {
+            Order::Ascending => (query.by.by(), "ASC"),
+            Order::Descending => (query.by.by(), "DESC"),
+        };
+        let mut select =
+            format!("SELECT {COLUMNS} {FROM}{} ORDER BY {by} {direction} NULLS LAST, d.id", condition.text);
+        if let Some(limit) = query.limit {
+            select.push_str(&format!(" LIMIT {limit} OFFSET {}", query.offset));
+        }
+        let rows = condition
+            .bind(sqlx::query(sqlx::AssertSqlSafe(select)))
+            .fetch_all(&self.pool)
+            .await
+            .doing(doing)?;
+        Ok(DevicePage {
+            total: total.try_get("total").doing(doing)?,
+            devices: rows.iter().map(read_row).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// One device.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn device(&self, id: Uuid) -> Result<Option<Device>, StoreError> {
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} {FROM} WHERE d.id = $1")))
+            .bind(id.to_string())
+            .fetch_optional(&self.pool)
+            .await
+            .doing("reading a device")?;
+        row.as_ref().map(read_row).transpose()
+    }
+
+    /// What each sensor says about a device, the surest first.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn sightings(&self, device: Uuid) -> Result<Vec<Sighting>, StoreError> {
+        let doing = "reading what sensors say about a device";
+        let rows: Vec<(String, String, String, i64)> = sqlx::query_as(
+            "SELECT g.sensor_id, s.name, g.record, g.received_at FROM sightings g \
+             JOIN sensors s ON s.id = g.sensor_id WHERE g.device_id = $1",
+        )
+        .bind(device.to_string())
+        .fetch_all(&self.pool)
+        .await
+        .doing(doing)?;
+        let mut sightings = rows
+            .into_iter()
+            .map(|(sensor, sensor_name, record, received)| {
+                let record: DeviceRecord = serde_json::from_str(&record)
+                    .map_err(|source| StoreError::Content { what: "device record", source })?;
+                Ok(Sighting {
+                    sensor: parse_id(&sensor)?,
+                    sensor_name,
+                    record,
+                    received_at: Timestamp(received),
+                })
+            })
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        sightings.sort_by(|a, b| b.record.confidence.total_cmp(&a.record.confidence));
+        Ok(sightings)
+    }
+
+    /// What there is to filter by.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn choices(&self) -> Result<Choices, StoreError> {
+        Ok(Choices {
+            types: choices(&self.pool, "type").await?,
+            classes: choices(&self.pool, "class").await?,
+            vendors: choices(&self.pool, "vendor").await?,
+        })
+    }
+}
+
+fn read_row(row: &AnyRow) -> Result<Device, StoreError> {
+    DeviceRow::from_row(row).doing("reading a device")?.read()
+}
+
+async fn choices(pool: &AnyPool, column: &'static str) -> Result<Vec<(Option<String>, i64)>, StoreError> {
+    let text = format!(
+        "SELECT {column}, COUNT(*) AS devices FROM devices GROUP BY {column} ORDER BY devices DESC, {column} \
+         LIMIT {MAX_CHOICES}"
+    );
+    sqlx::query_as(sqlx::AssertSqlSafe(text)).fetch_all(pool).await.doing("counting devices")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ingest::ip_order;
+    use std::net::IpAddr;
+
+    #[test]
+    fn addresses_sort_by_number() {
+        let ips = ["9.0.0.1", "10.0.0.9", "10.0.0.10", "2001:db8::1"].map(|t| t.parse::<IpAddr>());
+        let keys: Vec<_> = ips.into_iter().flatten().map(ip_order).collect();
+        assert_eq!(keys.len(), 4);
+        assert!(keys.is_sorted(), "{keys:?}");
+    }
+}

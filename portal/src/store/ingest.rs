@@ -1,0 +1,236 @@
+//! Device batches: stored once, whole, before they are acknowledged.
+//!
+//! A batch is one transaction. Its first statement moves the sensor's mark for the batch's epoch forward; where that
+//! moves nothing, the batch (or a later one) is stored already and the rest is skipped. Numbers may jump forward (a
+//! sensor whose spool was full drops the oldest) but a batch that arrives behind the mark is a repetition by the
+//! contract: senders go in order and wait for each acknowledgement.
+
+use eyot_contract::{DeviceBatch, DeviceRecord, MacAddr, Timestamp};
+use sqlx::{AnyConnection, Row};
+use std::net::IpAddr;
+use uuid::Uuid;
+
+use super::{Doing, Store, StoreError};
+use crate::rules::consolidation::consolidate;
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ingested {
+    /// Stored now.
+    Stored,
+    /// Was stored before.
+    Repeated,
+}
+
+const DOING: &str = "storing a device batch";
+
+impl Store {
+    /// Stores a batch of a sensor.
+    ///
+    /// # Errors
+    /// The database fails; nothing of the batch is kept.
+    pub async fn ingest(
+        &self,
+        sensor: Uuid,
+        batch: &DeviceBatch,
+        at: Timestamp,
+    ) -> Result<Ingested, StoreError> {
+        let sensor = sensor.to_string();
+        let mut write = self.write(DOING).await?;
+        let heard = sqlx::query("UPDATE sensors SET last_contact = $1 WHERE id = $2")
+            .bind(at.0)
+            .bind(&sensor)
+            .execute(write.on())
+            .await
+            .doing(DOING)?;
+        debug_assert_eq!(heard.rows_affected(), 1, "the certificate's sensor exists");
+        let moved = move_mark(write.on(), &sensor, batch, at).await?;
+        if moved {
+            let (zone, alone) = zone_of(write.on(), &sensor).await?;
+            for record in &batch.devices {
+                keep(write.on(), &sensor, &zone, alone, record, at).await?;
+            }
+        }
+        write.commit(DOING).await?;
+        Ok(if moved { Ingested::Stored } else { Ingested::Repeated })
+    }
+}
+
+async fn move_mark(
+    on: &mut AnyConnection,
+    sensor: &str,
+    batch: &DeviceBatch,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let moved = sqlx::query(
+        "INSERT INTO uplinks (sensor_id, epoch, sequence, batches, records, updated_at) VALUES ($1, $2, $3, 1, $4, $5) \
+         ON CONFLICT (sensor_id, epoch) DO UPDATE SET sequence = excluded.sequence, batches = uplinks.batches + 1, \
+         records = uplinks.records + excluded.records, updated_at = excluded.updated_at \
+         WHERE uplinks.sequence < excluded.sequence",
+    )
+    .bind(sensor)
+    .bind(batch.epoch.to_string())
+    .bind(i64::try_from(batch.sequence).unwrap_or(i64::MAX))
+    .bind(i64::try_from(batch.devices.len()).unwrap_or(i64::MAX))
+    .bind(at.0)
+    .execute(on)
+    .await
+    .doing(DOING)?;
+    Ok(moved.rows_affected() > 0)
+}
+
+/// The sensor's zone, and whether the sensor is the only one that ever reported from it.
+async fn zone_of(on: &mut AnyConnection, sensor: &str) -> Result<(String, bool), StoreError> {
+    let zone: String = sqlx::query_scalar("SELECT zone_id FROM sensors WHERE id = $1")
+        .bind(sensor)
+        .fetch_one(&mut *on)
+        .await
+        .doing(DOING)?;
+    let others: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM sensors WHERE zone_id = $1 AND id <> $2 AND enrolled_at IS NOT NULL",
+    )
+    .bind(&zone)
+    .bind(sensor)
+    .fetch_one(on)
+    .await
+    .doing(DOING)?;
+    Ok((zone, others == 0))
+}
+
+async fn keep(
+    on: &mut AnyConnection,
+    sensor: &str,
+    zone: &str,
+    alone: bool,
+    record: &DeviceRecord,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let text = to_json(record)?;
+    let together = match alone {
+        true => None,
+        false => together_with_others(on, sensor, zone, record).await?,
+    };
+    let device = keep_device(on, sensor, zone, together.as_ref().unwrap_or(record), at).await?;
+    sqlx::query(
+        "INSERT INTO sightings (sensor_id, mac, device_id, record, received_at) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (sensor_id, mac) DO UPDATE SET device_id = excluded.device_id, record = excluded.record, \
+         received_at = excluded.received_at",
+    )
+    .bind(sensor)
+    .bind(record.mac.to_string())
+    .bind(device)
+    .bind(text)
+    .bind(at.0)
+    .execute(on)
+    .await
+    .doing(DOING)?;
+    Ok(())
+}
+
+async fn together_with_others(
+    on: &mut AnyConnection,
+    sensor: &str,
+    zone: &str,
+    record: &DeviceRecord,
+) -> Result<Option<DeviceRecord>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT g.record FROM sightings g JOIN devices d ON d.id = g.device_id \
+         WHERE d.zone_id = $1 AND d.mac = $2 AND g.sensor_id <> $3",
+    )
+    .bind(zone)
+    .bind(record.mac.to_string())
+    .bind(sensor)
+    .fetch_all(on)
+    .await
+    .doing(DOING)?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let mut records = vec![record.clone()];
+    for row in rows {
+        let text: String = row.try_get("record").doing(DOING)?;
+        records.push(from_json(&text)?);
+    }
+    Ok(consolidate(&records))
+}
+
+async fn keep_device(
+    on: &mut AnyConnection,
+    sensor: &str,
+    zone: &str,
+    record: &DeviceRecord,
+    at: Timestamp,
+) -> Result<String, StoreError> {
+    let clean = |text: &Option<String>| text.as_ref().map(|t| t.replace('\0', ""));
+    let device_type = record.device_type.map(|t| t.name());
+    // the class follows from the type; a record may know the class alone
+    let class = record.device_type.map(|t| t.class()).or(record.class).map(|c| c.name());
+    sqlx::query_scalar(
+        "INSERT INTO devices (id, zone_id, mac, ips, ip_order, vlans, hostname, vendor, model, type, class, os, \
+         firmware, serial, confidence, randomized, protocols, frames, first_seen, last_seen, sensor_id, words, \
+         updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
+         $20, $21, $22, $23) ON CONFLICT (zone_id, mac) DO UPDATE SET ips = excluded.ips, \
+         ip_order = excluded.ip_order, vlans = excluded.vlans, hostname = excluded.hostname, \
+         vendor = excluded.vendor, model = excluded.model, type = excluded.type, class = excluded.class, \
+         os = excluded.os, firmware = excluded.firmware, serial = excluded.serial, \
+         confidence = excluded.confidence, randomized = excluded.randomized, protocols = excluded.protocols, \
+         frames = excluded.frames, last_seen = excluded.last_seen, sensor_id = excluded.sensor_id, \
+         words = excluded.words, updated_at = excluded.updated_at, first_seen = CASE WHEN \
+         devices.first_seen < excluded.first_seen THEN devices.first_seen ELSE excluded.first_seen END RETURNING id",
+    )
+    .bind(Uuid::new_v4().to_string())
+    .bind(zone)
+    .bind(record.mac.to_string())
+    .bind(to_json(&record.ips)?)
+    .bind(record.ips.first().copied().map(ip_order))
+    .bind(to_json(&record.vlans)?)
+    .bind(clean(&record.hostname))
+    .bind(clean(&record.vendor))
+    .bind(clean(&record.model))
+    .bind(device_type)
+    .bind(class)
+    .bind(clean(&record.os))
+    .bind(clean(&record.firmware))
+    .bind(clean(&record.serial))
+    .bind(f64::from(record.confidence))
+    .bind(i64::from(record.randomized_mac))
+    .bind(to_json(&record.protocols)?)
+    .bind(i64::try_from(record.frames).unwrap_or(i64::MAX))
+    .bind(record.first_seen.0)
+    .bind(record.last_seen.0)
+    .bind(sensor)
+    .bind(words(record))
+    .bind(at.0)
+    .fetch_one(on)
+    .await
+    .doing(DOING)
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|source| StoreError::Content { what: "device record", source })
+}
+
+fn from_json(text: &str) -> Result<DeviceRecord, StoreError> {
+    serde_json::from_str(text).map_err(|source| StoreError::Content { what: "device record", source })
+}
+
+/// Sorts as addresses do: IPv4 (as mapped addresses, `::ffff:0:0/96`) by number, before most of IPv6.
+pub(super) fn ip_order(ip: IpAddr) -> String {
+    let six = match ip {
+        IpAddr::V4(four) => four.to_ipv6_mapped(),
+        IpAddr::V6(six) => six,
+    };
+    hex::encode(six.octets())
+}
+
+/// What the search box looks at. The address also without separators, so that any way of writing it is found.
+fn words(record: &DeviceRecord) -> String {
+    let MacAddr(bytes) = record.mac;
+    let mut words = vec![record.mac.to_string(), hex::encode(bytes)];
+    words.extend(record.ips.iter().map(ToString::to_string));
+    words.extend(record.device_type.map(|t| t.name().replace('_', " ")));
+    let texts =
+        [&record.hostname, &record.vendor, &record.model, &record.os, &record.firmware, &record.serial];
+    words.extend(texts.into_iter().flatten().cloned());
+    words.join("\n").to_lowercase().replace('\0', "")
+}

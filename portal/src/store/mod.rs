@@ -1,0 +1,233 @@
+//! What the portal remembers. One SQL text for SQLite (a file in the data folder) and PostgreSQL, through sqlx's `Any`.
+//!
+//! `Any` knows few types, so times are microseconds (i64), identifiers and JSON are text. Every statement uses `$N`
+//! placeholders and `ON CONFLICT`, which both engines read alike. Callers pass the time; nothing here reads a clock.
+//!
+//! SQLite takes one writer at a time. Writers queue at a lock of this process rather than at SQLite's own, which would
+//! have them sleep and poll; other processes (the command line) are met by the busy timeout. A write transaction starts
+//! as one (`BEGIN IMMEDIATE`), for a reading transaction that turns to writing can be refused without any wait. Commits
+//! are synced to disk before they return: the sensor forgets what the portal has acknowledged.
+
+mod access;
+mod activations;
+mod devices;
+mod ingest;
+mod sensors;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{Any, AnyPool, Executor, Transaction};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use crate::files::{self, FileError};
+
+pub use access::{ApiToken, User};
+pub use activations::Activation;
+pub use devices::{Choices, Column, Device, DevicePage, DeviceQuery, Order, Sighting};
+pub use sensors::{Certificate, NewSensor, Sensor, SensorDeletion, SITE};
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// How long SQLite waits for another process's write.
+const BUSY_TIMEOUT_MS: u32 = 10_000;
+/// Connections to the database: enough to keep a small machine's cores busy, few enough for PostgreSQL's default limit
+/// of 100 to hold several replicas.
+const MAX_CONNECTIONS: u32 = 16;
+
+/// A database operation that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database file or its folder.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A statement.
+    #[error("the portal's database failed while {doing}")]
+    Query {
+        /// What the statement was for.
+        doing: &'static str,
+        /// What the engine says.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The schema could not be brought up to date.
+    #[error("the portal's database cannot be brought to this version's schema")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    /// Something stored does not parse.
+    #[error("the portal's database holds a {what} that this version cannot read")]
+    Content {
+        /// What.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// Attaches to a database error what was being done.
+pub(crate) trait Doing<T> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> Doing<T> for Result<T, sqlx::Error> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Query { doing, source })
+    }
+}
+
+/// The store. Clones share one pool.
+#[derive(Clone)]
+pub struct Store {
+    pool: AnyPool,
+    writer: Arc<Mutex<()>>,
+}
+
+/// A write transaction, undone unless committed.
+pub(crate) struct Write {
+    transaction: Transaction<'static, Any>,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl Store {
+    /// Opens the SQLite store of a data folder, making or updating it as needed.
+    ///
+    /// # Errors
+    /// The file cannot be made, opened or brought up to date.
+    pub async fn open(folder: &Path) -> Result<Self, StoreError> {
+        let absolute = std::path::absolute(folder).map_err(sqlx::Error::Io).doing("finding its folder")?;
+        let folder = absolute.as_path();
+        let path = folder.join("portal.db");
+        {
+            let _lock = files::lock(folder)?;
+            files::touch_private(&path)?;
+        }
+        let doing = "opening it";
+        sqlx::any::install_default_drivers();
+        let options: AnyConnectOptions = url_of(&path).parse().doing(doing)?;
+        let pool = AnyPoolOptions::new()
+            .max_connections(MAX_CONNECTIONS)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    let pragmas = format!(
+                        "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA journal_mode = WAL; \
+                         PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                    );
+                    connection.execute(sqlx::AssertSqlSafe(pragmas)).await.map(drop)
+                })
+            })
+            .connect_with(options)
+            .await
+            .doing(doing)?;
+        {
+            // two processes that meet a new folder must not both create the tables
+            let folder = folder.to_owned();
+            let _lock = tokio::task::spawn_blocking(move || files::lock(&folder))
+                .await
+                .map_err(|e| sqlx::Error::Io(std::io::Error::other(e)))
+                .doing(doing)??;
+            MIGRATIONS.run(&pool).await.map_err(StoreError::Migrate)?;
+        }
+        Ok(Self { pool, writer: Arc::new(Mutex::new(())) })
+    }
+
+    /// Closes every connection, folding SQLite's log back into its file.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    pub(crate) async fn write(&self, doing: &'static str) -> Result<Write, StoreError> {
+        let turn = self.writer.clone().lock_owned().await;
+        let transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.doing(doing)?;
+        Ok(Write { transaction, _turn: turn })
+    }
+
+    /// One fact about the portal itself.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
+        sqlx::query_scalar("SELECT value FROM facts WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&self.pool)
+            .await
+            .doing("reading a fact")
+    }
+
+    /// Sets a fact.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn set_fact(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        let doing = "keeping a fact";
+        let mut write = self.write(doing).await?;
+        sqlx::query("INSERT INTO facts (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+            .bind(name)
+            .bind(value)
+            .execute(write.on())
+            .await
+            .doing(doing)?;
+        write.commit(doing).await
+    }
+}
+
+impl Write {
+    /// The connection to run statements on.
+    pub(crate) fn on(&mut self) -> &mut sqlx::AnyConnection {
+        &mut self.transaction
+    }
+
+    /// Makes it last.
+    pub(crate) async fn commit(self, doing: &'static str) -> Result<(), StoreError> {
+        self.transaction.commit().await.doing(doing)
+    }
+}
+
+fn url_of(path: &Path) -> String {
+    // a path may hold what a URL may not; sqlx decodes it again
+    let mut url = String::from("sqlite://");
+    for byte in std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()) {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+                url.push(char::from(*byte))
+            }
+            other => url.push_str(&format!("%{other:02X}")),
+        }
+    }
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn facts_outlive_the_process_and_odd_paths_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let odd = folder.path().join("a b%20?#ü");
+        files::make_data_folder(&odd).unwrap();
+        let store = Store::open(&odd).await.unwrap();
+        assert_eq!(store.fact("address").await.unwrap(), None);
+        store.set_fact("address", "one").await.unwrap();
+        store.set_fact("address", "two").await.unwrap();
+        store.close().await;
+        let store = Store::open(&odd).await.unwrap();
+        assert_eq!(store.fact("address").await.unwrap().as_deref(), Some("two"));
+    }
+
+    #[tokio::test]
+    async fn a_write_that_is_not_committed_never_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        {
+            let mut write = store.write("testing").await.unwrap();
+            sqlx::query("INSERT INTO facts (name, value) VALUES ('x', 'y')")
+                .execute(write.on())
+                .await
+                .unwrap();
+        }
+        assert_eq!(store.fact("x").await.unwrap(), None);
+        store.set_fact("x", "z").await.unwrap();
+    }
+}

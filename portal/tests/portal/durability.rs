@@ -1,0 +1,101 @@
+//! What was acknowledged survives a kill at any moment.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use eyot_contract::path;
+use hyper::Method;
+
+use crate::support::{device, run, Client, Sensor};
+
+/// A portal in a process of its own.
+struct Process {
+    child: Child,
+    at: SocketAddr,
+}
+
+impl Process {
+    fn start(folder: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_eyot-portal"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--address", "https://localhost", "--data"])
+            .arg(folder)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let at = lines.find_map(|line| {
+            let line = line.unwrap();
+            line.split_once("listening=").map(|(_, at)| at.trim().parse().unwrap())
+        });
+        // the pipe must be read on, or the server would block on a full one
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, at: at.expect("the server says where it listens") }
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_killed_server_has_lost_nothing_it_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let mut server = Process::start(folder.path());
+    let registered =
+        run(&["register", "--data", data, "--name", "s", "--subscription", "m", "--format", "json"]);
+    assert!(registered.status.success(), "{registered:?}");
+    let registered: serde_json::Value = serde_json::from_slice(&registered.stdout).unwrap();
+    let token = registered["token"].as_str().unwrap();
+    let anybody = Client::new(server.at, folder.path(), None);
+    let mut sensor = Sensor::activate(&anybody, folder.path(), token).await;
+
+    let (mut next, mut acknowledged) = (1_u64, 0);
+    for round in 0..4 {
+        // send until the kill cuts the connection
+        let at_work = sensor_on(&sensor, server.at, folder.path());
+        let killer = tokio::task::spawn_blocking(move || {
+            std::thread::sleep(Duration::from_millis(150 + 70 * round));
+            server.kill();
+        });
+        loop {
+            let records = (0..20).map(|n| device(next as u32 * 100 + n, "d")).collect();
+            let batch = serde_json::to_vec(&sensor.batch(next, records)).unwrap();
+            match at_work.try_send(Method::POST, path::DEVICES, "application/json", batch.into()).await {
+                Ok(answer) => {
+                    assert_eq!(answer.status, 200, "{}", answer.text());
+                    acknowledged = next;
+                    next += 1;
+                }
+                // not acknowledged: it will be sent again under the same number
+                Err(_) => break,
+            }
+        }
+        killer.await.unwrap();
+        let listed = run(&["devices", "--data", data, "--format", "json"]);
+        let devices: Vec<serde_json::Value> = serde_json::from_slice(&listed.stdout).unwrap();
+        let stored = devices.len() as u64;
+        // whole batches only, all that were acknowledged, and at most the one whose acknowledgement was cut off
+        assert_eq!(stored % 20, 0);
+        assert!(
+            (acknowledged..=acknowledged + 1).contains(&(stored / 20)),
+            "{stored} of {acknowledged} batches"
+        );
+        server = Process::start(folder.path());
+        sensor.client = sensor_on(&sensor, server.at, folder.path());
+    }
+    assert!(acknowledged > 0, "the test sent something");
+    sensor.report_well(next, (0..20).map(|n| device(next as u32 * 100 + n, "d")).collect()).await;
+    let listed = run(&["devices", "--data", data, "--format", "json"]);
+    let devices: Vec<serde_json::Value> = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(devices.len() as u64, next * 20, "none lost, none twice");
+    server.kill();
+}
+
+fn sensor_on(sensor: &Sensor, at: SocketAddr, folder: &Path) -> Client {
+    Client::new(at, folder, Some((&sensor.certificate, &sensor.key)))
+}

@@ -1,0 +1,12 @@
+//! The portal from outside: a real server on the loopback address, a real TLS client, a data folder of its own for each
+//! test. One file per concern; `support` is the client and the actors.
+
+#![allow(clippy::unwrap_used)]
+
+mod access;
+mod cli;
+mod durability;
+mod enrolment;
+mod ingest;
+mod pages;
+mod support;
