@@ -57,7 +57,7 @@ pub fn awkward_disks(dir: &Path) -> Vec<(&'static str, PathBuf)> {
     let grain = 64 << 10;
     let over_table = 32 * MIB + 512;
     let partial = 33 * MIB + 5 * 512;
-    let far = 16 << 30;
+    let far = 5 << 30;
     vec![
         (
             "mixed",
@@ -84,7 +84,7 @@ pub fn awkward_disks(dir: &Path) -> Vec<(&'static str, PathBuf)> {
             "partial last grain",
             disk(dir, "partial", partial, &[(7, prose(100)), (partial - 600, noise(600, 3))]),
         ),
-        ("data at the far end of 16 GiB", disk(dir, "far", far, &[(far - 512, noise(512, 4))])),
+        ("data at the far end of 5 GiB", disk(dir, "far", far, &[(far - 512, noise(512, 4))])),
         ("one sector over a grain table", disk(dir, "over", over_table, &[(32 * MIB - 1, vec![9; 513])])),
         ("a single sector", disk(dir, "single", 512, &[(0, vec![3; 512])])),
     ]
