@@ -1,0 +1,94 @@
+//! What the other readings of a device say about how far a claim can be trusted.
+//!
+//! Some readings are a device's own (it alone can send them from its address: DHCP, mDNS, LLDP…). Others may have come
+//! through it (a router forwards everybody's DNS queries, HTTP requests and TLS hellos), or come from one of many
+//! programs on it (a telephone runs the apps of ten other makers' lamps). Three situations lower such claims:
+//!
+//! - **the device passes on traffic of others** (it advertises itself as a router, answers DHCP, holds many addresses,
+//!   or has the shared address of a router pair): everything that can have come through it counts [`PASSED_ON`];
+//! - **the device is a computer or telephone by its own words**: cloud names are those of its programs and count
+//!   [`SAID_BY_A_PROGRAM`];
+//! - **cloud names of many makers**: whoever talks to three makers' clouds is made by none of them because of that;
+//!   cloud names count [`MANY_MAKERS`].
+
+use std::collections::BTreeSet;
+
+use eyot_contract::{Attribute, MacAddr};
+use eyot_dissect::Field;
+
+use crate::brand;
+use crate::claim::Claim;
+use crate::identity::Fact;
+use crate::oui::{self, Virtual};
+
+/// Factor for what may have been passed on for others.
+pub const PASSED_ON: f32 = 0.4;
+/// Factor for cloud names on a general-purpose machine.
+pub const SAID_BY_A_PROGRAM: f32 = 0.4;
+/// Factor for cloud names where those of several makers were seen.
+pub const MANY_MAKERS: f32 = 0.5;
+/// From this many different makers' clouds on, none of them counts.
+const MAKERS: usize = 3;
+/// A device that claims more IPv4 addresses than this answers for others (proxy ARP) or is a router.
+const ADDRESSES: usize = 6;
+
+/// Sources that can have come through the device rather than from it.
+const PASSABLE: &[&str] = &["dns", "tls", "http", "sip"];
+/// Sources that are names of clouds.
+const CLOUD: &[&str] = &["dns.query", "tls.sni", "http.host"];
+
+/// Lowers the claims that the situation makes doubtful.
+pub fn weigh(mac: MacAddr, facts: &[Fact], claims: &mut [Claim]) {
+    let passes_on = passes_on(mac, facts);
+    let general_purpose = claims.iter().any(is_general_purpose);
+    let makers: BTreeSet<String> = claims
+        .iter()
+        .filter(|c| c.attribute == Attribute::Vendor && CLOUD.contains(&c.source))
+        .map(|c| brand::plain(&c.value))
+        .collect();
+    for claim in claims {
+        let own_appliance = claim.rule.starts_with("http.own-");
+        if passes_on && PASSABLE.contains(&claim.witness()) && !own_appliance {
+            claim.confidence *= PASSED_ON;
+        }
+        if CLOUD.contains(&claim.source) {
+            if general_purpose {
+                claim.confidence *= SAID_BY_A_PROGRAM;
+            } else if makers.len() >= MAKERS {
+                claim.confidence *= MANY_MAKERS;
+            }
+        }
+    }
+}
+
+fn passes_on(mac: MacAddr, facts: &[Fact]) -> bool {
+    let addresses: BTreeSet<&str> =
+        facts.iter().filter(|f| f.field == Field::ArpAddress).map(|f| f.value.as_str()).collect();
+    addresses.len() > ADDRESSES
+        || matches!(oui::virtual_of(mac), Some(Virtual::Router(_) | Virtual::Cluster(_)))
+        || facts.iter().any(|fact| match fact.field {
+            Field::NdRouter | Field::DhcpServer => true,
+            Field::LldpCapabilities | Field::CdpCapabilities => {
+                fact.value.split(',').any(|capability| capability.trim() == "router")
+            }
+            _ => false,
+        })
+}
+
+/// A computer, telephone or tablet, said by something that only the device itself can have sent.
+fn is_general_purpose(claim: &Claim) -> bool {
+    const KINDS: &[&str] =
+        &["workstation", "laptop", "mobile_phone", "tablet", "server", "hypervisor", "virtual_machine"];
+    const SYSTEMS: &[&str] = &["windows", "macos", "ios", "ipados", "android", "chromeos"];
+    if PASSABLE.contains(&claim.witness()) || claim.confidence < 0.5 {
+        return false;
+    }
+    match claim.attribute {
+        Attribute::Type => KINDS.contains(&claim.value.as_str()),
+        Attribute::Os => {
+            let system = brand::plain(&claim.value);
+            SYSTEMS.iter().any(|known| system.split(' ').next() == Some(known))
+        }
+        _ => false,
+    }
+}
