@@ -1,0 +1,255 @@
+//! The whole main job, from an image as it is shipped: boot, activation, devices; then a second boot.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{ensure, Context, Result};
+use eyot_tests::{Artefacts, Office};
+use serde_json::Value;
+
+use crate::disk::{self, Needles, RawDisk, Settled, NOT_THERE};
+use crate::log::Log;
+use crate::machine::{Accelerator, Hardware, Machine, BOOT, MANAGEMENT_MAC};
+use crate::monitor::{Recorder, Replay};
+use crate::portal::{Portal, Registered};
+use crate::secret;
+use crate::tool::{output, wait_for};
+use crate::wiring::{Wiring, MONITOR_TAP, PORTAL_NAME};
+
+/// From a login prompt to a sensor that the portal calls connected, emulated on a busy machine.
+const ACTIVATION: Duration = Duration::from_secs(300);
+/// From then until every host of the office is known: several rounds of the replay, a batch, an upload.
+const DISCOVERY: Duration = Duration::from_secs(300);
+/// What must be the same after a second boot.
+const SETTLED: &[&str] = &[
+    "/etc/eyot",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/machine-id",
+    "/etc/netplan",
+    "/etc/nftables.conf",
+    "/etc/ssh",
+    "/etc/systemd",
+    "/var/lib/eyot/identity",
+    "/var/lib/eyot/settings.toml",
+];
+
+/// From the VMDK inside the OVA, on a machine as ESXi has it.
+pub fn vmdk(artefacts: &Artefacts, office: &Office, log: &mut Log) {
+    log.begin("vmdk: the disk inside the OVA, BIOS, pvscsi, vmxnet3");
+    let mut image = |wiring: &Wiring| {
+        let ova = artefacts.image("ova")?;
+        let members = output(Command::new("tar").arg("-tf").arg(&ova))?;
+        let vmdk = members.lines().find(|m| m.ends_with(".vmdk")).context("the OVA holds no VMDK")?;
+        output(Command::new("tar").arg("-xf").arg(&ova).arg("-C").arg(wiring.folder()).arg(vmdk))?;
+        Ok((wiring.folder().join(vmdk), "vmdk"))
+    };
+    Walk { artefacts, office, name: "vmdk", hardware: Hardware::Vmware }.go(log, &mut image);
+}
+
+/// From the VHDX, under UEFI.
+pub fn vhdx(artefacts: &Artefacts, office: &Office, log: &mut Log) {
+    log.begin("vhdx: the VHDX, UEFI, virtio-scsi, virtio-net and e1000e");
+    let mut image = |_: &Wiring| Ok((artefacts.image("vhdx")?, "vhdx"));
+    Walk { artefacts, office, name: "vhdx", hardware: Hardware::Uefi }.go(log, &mut image);
+}
+
+type Image<'a> = &'a mut dyn FnMut(&Wiring) -> Result<(PathBuf, &'static str)>;
+
+/// One image's way.
+struct Walk<'a> {
+    artefacts: &'a Artefacts,
+    office: &'a Office,
+    name: &'a str,
+    hardware: Hardware,
+}
+
+impl Walk<'_> {
+    /// Walks as far as the steps that the next ones stand on hold.
+    fn go(&self, log: &mut Log, image: Image) -> Option<()> {
+        let wiring = log.check("ready", "namespaces, taps, DHCP and DNS", || Wiring::new(self.name))?;
+        let portal =
+            log.check("ready", "the portal answers over TLS", || Portal::start(self.artefacts, &wiring))?;
+        let seeded = log
+            .check("ready", "sensor registered, seed ISO written", || portal.register(&wiring, self.name))?;
+        let (overlay, accelerator) = log.check("ready", "disk taken from the artefact", || {
+            let (image, format) = image(&wiring)?;
+            let overlay = disk::overlay(&wiring, &image, format)?;
+            let accelerator = Accelerator::probe(self.artefacts, &overlay)?;
+            Ok((overlay, accelerator))
+        })?;
+        let recorder = log.check("ready", "the monitor tap is recorded", || Recorder::start(&wiring))?;
+
+        let switched_on = Instant::now();
+        let mut machine = log.check("boot", &format!("switched on ({})", accelerator.name()), || {
+            Machine::switch_on(&wiring, self.hardware, &accelerator, &overlay, &seeded.seed_iso, 1)
+        })?;
+        let replay = log.check("boot", "the office is played into the SPAN tap", || {
+            Replay::start(&wiring, self.office)
+        })?;
+        log.check("boot", "login prompt on the console", || machine.wait_for_console("login:", BOOT))?;
+        let first = log.check("activation", "Sites and sensors lists the sensor as Connected", || {
+            wait_for(ACTIVATION, Duration::from_secs(1), || connected(&portal, &wiring, &seeded))
+                .with_context(|| format!("console:\n{}\nportal:\n{}", machine.tail(), portal.said()))
+        })?;
+        let connected_after = switched_on.elapsed();
+        log.check("activation", "so does the page a person sees", || {
+            let page = portal.page(&wiring, "/sensors")?;
+            ensure!(
+                page.contains(self.name) && page.contains("Connected"),
+                "the page shows no connected sensor"
+            );
+            Ok(())
+        });
+        log.check_showing("activation", "from the management side nothing but 443 is open", || {
+            let address = wiring.address_of(MANAGEMENT_MAC)?;
+            let open = wiring.open_ports(address)?;
+            ensure!(open.iter().all(|port| *port == 443), "open at {address}: {open:?}");
+            Ok(if open.is_empty() { "none is".to_owned() } else { "443 is".to_owned() })
+        });
+
+        let claim = format!("the inventory names the office's {} hosts", self.office.len());
+        log.check("devices", &claim, || {
+            wait_for(DISCOVERY, Duration::from_secs(2), || {
+                let differences = self.office.differences(&portal.devices(&wiring)?);
+                ensure!(differences.is_empty(), "{}", differences.join("\n"));
+                Ok(())
+            })
+        });
+        let known_after = switched_on.elapsed();
+        log.check("devices", "so does the page a person sees", || {
+            let page = portal.page(&wiring, "/devices")?;
+            ensure!(
+                page.contains("M404dn") && page.contains("P3245-V"),
+                "the page shows neither printer nor camera"
+            );
+            Ok(())
+        });
+        log.note(
+            "time",
+            &format!(
+                "first boot: connected {:.0} s and all devices {:.0} s after switching on",
+                connected_after.as_secs_f32(),
+                known_after.as_secs_f32()
+            ),
+        );
+
+        log.check("disk", "the power button shuts it down", || machine.shut_down())?;
+        let last_heard = log.check("disk", "the portal remembers when it last heard of it", || {
+            Ok(portal.sensor(&wiring, &seeded.sensor)?["last_connected"].clone())
+        })?;
+        let before = look_at_the_disk(log, &wiring, &overlay, &seeded);
+
+        let mut machine = log.check("second boot", "switched on, seed ISO still there", || {
+            Machine::switch_on(&wiring, self.hardware, &accelerator, &overlay, &seeded.seed_iso, 2)
+        })?;
+        log.check("second boot", "connected again", || {
+            wait_for(BOOT, Duration::from_secs(1), || {
+                let sensor = connected(&portal, &wiring, &seeded)?;
+                ensure!(sensor["last_connected"] != last_heard, "not heard from since {last_heard}");
+                Ok(())
+            })
+            .with_context(|| format!("console:\n{}", machine.tail()))
+        });
+        log.check("second boot", "not activated a second time", || {
+            let enrolled = portal.sensor(&wiring, &seeded.sensor)?["enrolled"].clone();
+            ensure!(enrolled == first["enrolled"], "enrolled {enrolled}, before {}", first["enrolled"]);
+            Ok(())
+        });
+        log.check("second boot", "the power button shuts it down", || machine.shut_down())?;
+        if let Some(before) = before {
+            log.check("second boot", "nothing that was settled has changed", || {
+                let after = RawDisk::of(&wiring, &overlay, "after")?.mount()?.inventory(SETTLED)?;
+                same(&before, &after)
+            });
+        }
+
+        drop(replay);
+        log.check("monitor", "the appliance never sent a frame there", || {
+            let frames = recorder.frames()?;
+            ensure!(
+                frames.is_empty(),
+                "it sent {}:\n{}",
+                frames.len(),
+                frames[..frames.len().min(10)].join("\n")
+            );
+            let counter = format!("/sys/class/net/{MONITOR_TAP}/statistics/rx_packets");
+            let counted = output(wiring.in_span("cat").arg(counter))?;
+            ensure!(
+                counted.trim() == "0",
+                "the record is empty, but the tap counted {} frames",
+                counted.trim()
+            );
+            Ok(())
+        });
+        Some(())
+    }
+}
+
+/// The sensor as the API lists it, if it is connected and well.
+fn connected(portal: &Portal, wiring: &Wiring, seeded: &Registered) -> Result<Value> {
+    let sensor = portal.sensor(wiring, &seeded.sensor)?;
+    ensure!(
+        sensor["connected"] == true && sensor["health"]["code"] == "connected",
+        "the sensor's health is {} ({})",
+        sensor["health"]["title"],
+        sensor["health"]["detail"]
+    );
+    Ok(sensor)
+}
+
+/// What the first boot left behind: no token, and an appliance that has settled.
+fn look_at_the_disk(log: &mut Log, wiring: &Wiring, overlay: &Path, seeded: &Registered) -> Option<Settled> {
+    let traces = log.check("disk", "the search finds the token where it is: on the seed ISO", || {
+        let traces = secret::traces(&seeded.token)?;
+        let seed = std::fs::read(&seeded.seed_iso)?;
+        let mut forms = Vec::new();
+        traces.find(&seed, |_, form| forms.push(form));
+        ensure!(forms.iter().any(|f| f == "the token"), "the plain token is not found, only {forms:?}");
+        ensure!(forms.iter().any(|f| f.contains("base64")), "the encoded token is not found, only {forms:?}");
+        Ok(traces)
+    })?;
+    let disk = log.check("disk", "read from outside", || RawDisk::of(wiring, overlay, "before"))?;
+    log.check("disk", "the search finds the portal's name on it", || {
+        let name = Needles::new(vec![("the portal's name".to_owned(), PORTAL_NAME.as_bytes().to_vec())])?;
+        ensure!(!disk.find(&name)?.is_empty(), "it is not there: the search looks in the wrong place");
+        Ok(())
+    });
+    log.check("disk", "the token is nowhere on it, in no form", || {
+        let found = disk.find(&traces)?;
+        let places = found.iter().take(10).map(|(at, form)| format!("{form} at byte {at}"));
+        ensure!(found.is_empty(), "{} places: {}", found.len(), places.collect::<Vec<_>>().join(", "));
+        Ok(())
+    });
+    log.check("disk", "settled: identity, firewall, netplan, machine id; no seed", || {
+        let root = disk.mount()?;
+        let settled = root.inventory(SETTLED)?;
+        let there = |path: &str| settled.get(path).is_some_and(|what| what != NOT_THERE);
+        for path in
+            ["/etc/eyot/firewall.nft", "/etc/eyot/sensor.toml", "/etc/netplan", "/var/lib/eyot/identity"]
+        {
+            ensure!(there(path), "{path} is not there");
+        }
+        ensure!(!there("/etc/eyot/seed.toml"), "/etc/eyot/seed.toml is still there");
+        let machine_id = root.text("/etc/machine-id")?;
+        ensure!(machine_id.trim().len() == 32, "the machine id is \"{}\"", machine_id.trim());
+        Ok(settled)
+    })
+}
+
+/// An error that names every difference.
+fn same(before: &Settled, after: &Settled) -> Result<()> {
+    let mut changed = Vec::new();
+    for (path, was) in before {
+        match after.get(path) {
+            Some(is) if is == was => {}
+            Some(is) => changed.push(format!("{path}: {was} -> {is}")),
+            None => changed.push(format!("{path}: gone")),
+        }
+    }
+    changed
+        .extend(after.keys().filter(|path| !before.contains_key(*path)).map(|path| format!("{path}: new")));
+    ensure!(changed.is_empty(), "{}", changed.join("\n"));
+    Ok(())
+}
