@@ -20,7 +20,12 @@ fn main() -> ExitCode {
     };
     // journald adds the time; RUST_LOG=debug shows more
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).without_time().with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .without_time()
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        .init();
     match arguments.run() {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

@@ -32,7 +32,7 @@ impl Ports {
     /// 443, and the portal's and the proxy's when they are others.
     pub fn of(portal: Option<&str>, proxy: Option<&Proxy>) -> Self {
         let mut ports = vec![HTTPS];
-        ports.extend(portal.and_then(|p| port(p)));
+        ports.extend(portal.and_then(port));
         ports.extend(proxy.and_then(|p| port(&p.url)));
         ports.sort_unstable();
         ports.dedup();

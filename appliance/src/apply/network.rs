@@ -23,6 +23,13 @@ pub struct Plan {
     hostname: Option<String>,
 }
 
+impl Plan {
+    /// The management interface's file, if there is a management interface.
+    pub fn netplan(&self) -> Option<&str> {
+        self.files.iter().find(|(path, ..)| *path == paths::NETPLAN).and_then(|(_, text, _)| text.as_deref())
+    }
+}
+
 /// What the settings mean for the files. Without a management adapter there is nothing to write.
 pub fn plan(settings: &Settings, roles: &Roles, adapters: &[Adapter]) -> Plan {
     let mut files = Vec::new();

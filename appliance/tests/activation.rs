@@ -1,0 +1,517 @@
+//! Activation against a portal that misbehaves on request: every bad input of the first milestone, each with one clear
+//! line; and the good way, after which the token is nowhere.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "../../contract/client/tests/double/mod.rs"]
+mod double;
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+use double::{Authority, Portal, ProxyDouble, ProxyManner, Script};
+use eyot_appliance::activate::Identity;
+use eyot_appliance::agent::Agent;
+use eyot_appliance::host::Machine;
+use eyot_appliance::paths;
+use eyot_contract::settings::Layer;
+use eyot_contract::{ActivationToken, CaPin, ConditionCode, RefusalCode, Seed};
+use time::OffsetDateTime;
+
+struct Appliance {
+    root: tempfile::TempDir,
+}
+
+impl Appliance {
+    fn new() -> Self {
+        Self { root: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, path: &str) -> std::path::PathBuf {
+        self.root.path().join(path.trim_start_matches('/'))
+    }
+
+    fn put(&self, path: &str, content: impl AsRef<[u8]>) {
+        std::fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
+        std::fs::write(self.path(path), content).unwrap();
+    }
+
+    fn text(&self, path: &str) -> String {
+        std::fs::read_to_string(self.path(path)).unwrap()
+    }
+
+    fn machine(&self) -> Machine {
+        Machine::below(self.root.path())
+    }
+
+    /// `eyot-appliance activate --token-file -`, away from the runtime's threads.
+    async fn activate(&self, token: &str) -> Output {
+        let (root, token) = (self.root.path().to_owned(), token.to_owned());
+        tokio::task::spawn_blocking(move || {
+            let mut child = Command::new(env!("CARGO_BIN_EXE_eyot-appliance"))
+                .arg("--root")
+                .arg(root)
+                .args(["activate", "--token-file", "-"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            std::io::Write::write_all(&mut child.stdin.take().unwrap(), token.as_bytes()).unwrap();
+            child.wait_with_output().unwrap()
+        })
+        .await
+        .unwrap()
+    }
+
+    /// It must fail with one line that has these words, leave no identity and not repeat the token.
+    async fn refuses(&self, token: &str, words: &[&str]) {
+        let output = self.activate(token).await;
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(said.trim().lines().count(), 1, "{said}");
+        for word in words {
+            assert!(said.contains(word), "\"{word}\" is not in: {said}");
+        }
+        assert!(token.trim().is_empty() || !said.contains(token.trim()), "{said}");
+        assert!(!self.path(paths::IDENTITY_DIR).exists());
+    }
+
+    /// Files below the root that hold the token or base64 of a text that holds it.
+    fn holding(&self, token: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        look(self.root.path(), token, &mut found);
+        found
+    }
+}
+
+fn look(dir: &Path, token: &str, found: &mut Vec<String>) {
+    use base64::Engine;
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            look(&path, token, found);
+            continue;
+        }
+        let Ok(content) = std::fs::read(&path) else { continue };
+        let text = String::from_utf8_lossy(&content).into_owned();
+        let decoded = text.split_whitespace().filter_map(|word| {
+            let bytes = base64::engine::general_purpose::STANDARD.decode(word).ok()?;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        });
+        if std::iter::once(text.clone()).chain(decoded).any(|t| t.contains(token)) {
+            found.push(path.display().to_string());
+        }
+    }
+}
+
+fn seed(token: &ActivationToken) -> Layer {
+    let mut layer = Layer::new("portal");
+    layer.set("activation.token", token.encode()).unwrap();
+    layer.set("host.name", "eyot-test").unwrap();
+    layer
+}
+
+#[tokio::test]
+async fn the_good_way_ends_with_an_identity_and_without_a_token() {
+    let portal = Portal::start(Script::default()).await;
+    let token = portal.token();
+    let appliance = Appliance::new();
+    let files = Seed::new(seed(&token), token.sensor).files();
+    appliance.put(paths::SEED_SETTINGS, &files[2].1);
+    // where cloud-init leaves copies
+    appliance.put("/var/lib/cloud/instances/eyot-1/user-data.txt", &files[1].1);
+    appliance.put("/var/lib/cloud/instances/eyot-1/obj.pkl", format!("\u{80}\u{3}c{}q", files[1].1));
+    appliance.put("/var/lib/cloud/instances/eyot-1/scripts/other", "untouched");
+    appliance
+        .put("/run/cloud-init/instance-data-sensitive.json", format!("{{\"ud\":\"{}\"}}", token.encode()));
+    appliance.put(
+        paths::LOCAL_SETTINGS,
+        format!("# mine\nversion = 1\n[activation]\ntoken = \"{}\"\n", token.encode()),
+    );
+
+    let output = appliance.activate(&token.encode()).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("activated as test sensor at https://127.0.0.1:"), "{said}");
+
+    assert_eq!(appliance.holding(&token.encode()), Vec::<String>::new());
+    assert_eq!(appliance.holding(&token.secret_text()), Vec::<String>::new());
+    assert!(!appliance.path(paths::SEED_SETTINGS).exists());
+    assert_eq!(appliance.text("/var/lib/cloud/instances/eyot-1/scripts/other"), "untouched");
+    assert!(appliance.text(paths::KEPT_SETTINGS).contains("eyot-test"), "what else the seed said is kept");
+    assert!(appliance
+        .text(paths::LOCAL_SETTINGS)
+        .starts_with("# mine\nversion = 1\n[activation]\ntoken = \"\""));
+
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |p: &str| std::fs::metadata(appliance.path(p)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("/var/lib/eyot/identity/key.pem"), 0o640);
+    assert_eq!(mode("/var/lib/eyot/identity"), 0o750);
+    assert_eq!(mode(paths::KEPT_SETTINGS), 0o600);
+    assert!(!appliance.path(paths::NEXT_IDENTITY_DIR).exists());
+    let enrolments = portal.record.lock().unwrap().enrolments.clone();
+    assert_eq!(enrolments.len(), 1);
+    assert!(!enrolments[0].csr_pem.contains("PRIVATE"));
+
+    // once more, and again as the daemon would: nothing is asked, nothing is written
+    let before = fingerprints(appliance.root.path());
+    let again = appliance.activate(&token.encode()).await;
+    assert!(String::from_utf8(again.stdout).unwrap().contains("already activated as test sensor"));
+    assert_eq!(fingerprints(appliance.root.path()), before);
+    assert_eq!(portal.record.lock().unwrap().enrolments.len(), 1);
+}
+
+fn fingerprints(dir: &Path) -> Vec<(String, u64, Vec<u8>)> {
+    use std::os::unix::fs::MetadataExt;
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => all.extend(fingerprints(&path)),
+            false => all.push((
+                path.display().to_string(),
+                std::fs::symlink_metadata(&path).unwrap().ino(),
+                // a link into /run points nowhere below another root
+                std::fs::read(&path).unwrap_or_default(),
+            )),
+        }
+    }
+    all.sort();
+    all
+}
+
+#[tokio::test]
+async fn tokens_that_are_none() {
+    let appliance = Appliance::new();
+    let portal = Portal::start(Script::default()).await;
+    let token = portal.token().encode();
+    appliance.refuses("", &["the activation token is empty"]).await;
+    appliance.refuses("my password", &["this is not an activation token"]).await;
+    appliance.refuses(&token[..token.len() - 7], &["damaged", "cut short", "copy it again"]).await;
+    let mut changed = token.clone().into_bytes();
+    changed[60] = if changed[60] == b'A' { b'B' } else { b'A' };
+    appliance.refuses(std::str::from_utf8(&changed).unwrap(), &["damaged", "changed"]).await;
+    assert!(portal.record.lock().unwrap().requests.is_empty(), "nothing is sent");
+}
+
+#[tokio::test]
+async fn a_forged_token_is_told_by_the_portal() {
+    let portal = Portal::start(Script::default()).await;
+    let forged = ActivationToken { secret: [1; 32], ..portal.token() };
+    Appliance::new().refuses(&forged.encode(), &["does not know this activation token"]).await;
+}
+
+#[tokio::test]
+async fn expired_used_and_replaced_tokens_have_their_own_words() {
+    for (code, words) in [
+        (RefusalCode::TokenExpired, "has expired; issue a new one"),
+        (RefusalCode::TokenUsed, "already activated another machine; issue a new one"),
+        (RefusalCode::TokenReplaced, "a newer activation token was issued"),
+        (RefusalCode::SensorDeleted, "was deleted at the portal; register it again"),
+    ] {
+        let portal = Portal::start(Script { refuse: Some(code), ..Script::default() }).await;
+        Appliance::new().refuses(&portal.token().encode(), &[words]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_used_by_another_machine_is_refused_by_key() {
+    let portal = Portal::start(Script::default()).await;
+    let token = portal.token().encode();
+    assert!(Appliance::new().activate(&token).await.status.success());
+    Appliance::new().refuses(&token, &["already activated another machine"]).await;
+}
+
+#[tokio::test]
+async fn a_wrong_pin_names_who_answered_and_sends_no_secret() {
+    let portal =
+        Portal::start_as(Arc::new(Authority::new("Corporate Inspection CA")), Script::default()).await;
+    let token = ActivationToken { ca_pin: CaPin([3; 32]), ..portal.token() };
+    Appliance::new().refuses(&token.encode(), &["Corporate Inspection CA", "exempt the portal"]).await;
+    assert!(portal.record.lock().unwrap().requests.is_empty());
+}
+
+#[tokio::test]
+async fn an_unreachable_portal_and_a_name_that_does_not_exist() {
+    let portal = Portal::start(Script::default()).await;
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let token = ActivationToken { portal: format!("https://{closed}"), ..portal.token() };
+    Appliance::new().refuses(&token.encode(), &["no connection to the portal", "allow TCP"]).await;
+    let token = ActivationToken { portal: "https://no-such-portal.invalid".to_owned(), ..portal.token() };
+    Appliance::new().refuses(&token.encode(), &["no-such-portal.invalid cannot be resolved", "DNS"]).await;
+}
+
+#[tokio::test]
+async fn a_wrong_clock_is_told_with_both_times_and_nothing_secret_is_sent() {
+    // within the certificate's dates: only the Date header shows it
+    let portal = Portal::start(Script { clock_offset: 3600, ..Script::default() }).await;
+    Appliance::new()
+        .refuses(&portal.token().encode(), &["clock is wrong", "it says", "the portal says"])
+        .await;
+    assert!(portal.record.lock().unwrap().enrolments.is_empty());
+    // outside of them: the certificate is not valid yet
+    let (now, ahead) = (OffsetDateTime::now_utc(), time::Duration::days(3650));
+    let portal = Portal::start(Script {
+        valid: (now + ahead, now + ahead + time::Duration::days(1)),
+        clock_offset: (ahead + time::Duration::hours(1)).whole_seconds(),
+        ..Script::default()
+    })
+    .await;
+    Appliance::new().refuses(&portal.token().encode(), &["clock is wrong", "time.servers"]).await;
+    assert!(portal.record.lock().unwrap().enrolments.is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_lost_on_the_way_is_asked_for_again_with_the_same_key() {
+    let portal = Portal::start(Script { lose_first_answer: true, ..Script::default() }).await;
+    let token = portal.token().encode();
+    let appliance = Appliance::new();
+    appliance.refuses(&token, &[]).await;
+    assert!(appliance.activate(&token).await.status.success());
+    let record = portal.record.lock().unwrap();
+    assert_eq!(record.enrolments.len(), 2);
+    let keys: Vec<_> = record
+        .enrolments
+        .iter()
+        .map(|e| rcgen::CertificateSigningRequestParams::from_pem(&e.csr_pem).unwrap().public_key)
+        .map(|k| rcgen::PublicKeyData::der_bytes(&k).to_vec())
+        .collect();
+    assert_eq!(keys[0], keys[1]);
+}
+
+#[tokio::test]
+async fn the_proxy_of_the_settings_is_used() {
+    let portal = Portal::start(Script::default()).await;
+    let proxy = ProxyDouble::start(ProxyManner::Basic("dTpw")).await; // u:p
+    let appliance = Appliance::new();
+    let settings = |password: &str| {
+        format!(
+            "version = 1\n[proxy]\nurl = \"{}\"\nusername = \"u\"\npassword = \"{password}\"\n",
+            proxy.url()
+        )
+    };
+    appliance.put(paths::LOCAL_SETTINGS, settings("s3cret"));
+    appliance.refuses(&portal.token().encode(), &["refuses the user name and password"]).await;
+    appliance.put(paths::LOCAL_SETTINGS, settings("p"));
+    assert!(appliance.activate(&portal.token().encode()).await.status.success());
+}
+
+/// The daemon's rounds, with the real machine's adapters left out of it: no root directory has any rules or services, so
+/// only what concerns activation is looked at.
+mod daemon {
+    use super::*;
+    use eyot_appliance::host::*;
+
+    /// The real files below a temporary root; no adapters, and programs that only take note.
+    struct Rooted {
+        machine: Machine,
+        ran: std::sync::Mutex<Vec<String>>,
+        disc: Option<String>,
+    }
+
+    impl Host for Rooted {
+        fn read(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
+            self.machine.read(path)
+        }
+        fn write(&self, path: &str, content: &[u8], access: Access) -> Result<bool, HostError> {
+            self.machine.write(path, content, access)
+        }
+        fn overwrite(&self, path: &str, content: &[u8]) -> Result<(), HostError> {
+            self.machine.overwrite(path, content)
+        }
+        fn remove(&self, path: &str) -> Result<(), HostError> {
+            self.machine.remove(path)
+        }
+        fn files_below(&self, dir: &str) -> Result<Vec<String>, HostError> {
+            self.machine.files_below(dir)
+        }
+        fn make_dir(&self, dir: &str, access: Access) -> Result<(), HostError> {
+            self.machine.make_dir(dir, access)
+        }
+        fn replace_dir(&self, new: &str, old: &str) -> Result<(), HostError> {
+            self.machine.replace_dir(new, old)
+        }
+        fn link(&self, link: &str, target: &str) -> Result<bool, HostError> {
+            self.machine.link(link, target)
+        }
+        fn lock(&self, path: &str) -> Result<Option<Box<dyn Guard>>, HostError> {
+            self.machine.lock(path)
+        }
+        fn run(&self, program: &str, arguments: &[&str]) -> Result<String, HostError> {
+            let mut ran = self.ran.lock().unwrap();
+            ran.push(format!("{program} {}", arguments.join(" ")));
+            match (program, arguments) {
+                // the rules that were loaded last
+                ("nft", ["list", "ruleset"]) => {
+                    let path = [paths::FIREWALL_CANDIDATE, paths::FIREWALL];
+                    let text = path.iter().find_map(|p| self.machine.read(p).unwrap());
+                    Ok(text.map(|t| String::from_utf8(t).unwrap()).unwrap_or_default())
+                }
+                ("systemctl", ["is-active", ..]) => {
+                    let started = ran.iter().any(|l| l.contains("start eyot-sensor"));
+                    Ok(if started { "active\n" } else { "inactive\n" }.to_owned())
+                }
+                _ => Ok(String::new()),
+            }
+        }
+        fn set_hostname(&self, _: &str) -> Result<(), HostError> {
+            Ok(())
+        }
+        fn hostname(&self) -> String {
+            "eyot-test".to_owned()
+        }
+        fn adapters(&self) -> Result<Vec<Adapter>, HostError> {
+            let adapter = |name: &str, index: u8, capture: bool| Adapter {
+                name: name.to_owned(),
+                index: index.into(),
+                mac: eyot_contract::MacAddr([2, 0, 0, 0, 0, index]),
+                driver: None,
+                bus: Some(format!("0000:0{index}:00.0")),
+                hardware: true,
+                enslaved: false,
+                flags: Flags { up: true, arp: !capture, multicast: !capture, promiscuous: capture },
+                link: true,
+                mtu: 9216,
+                ipv6: !capture,
+                offloads: Default::default(),
+                rings: None,
+                rx_frames: 7,
+                tx_frames: 0,
+            };
+            Ok(vec![adapter("ens160", 3, false), adapter("ens192", 4, true)])
+        }
+        fn set_flags(&self, adapter: &str, _: Flags) -> Result<(), HostError> {
+            panic!("{adapter} is as it should be")
+        }
+        fn set_mtu(&self, _: &str, _: u32) -> Result<(), HostError> {
+            Ok(())
+        }
+        fn set_ipv6(&self, _: &str, _: bool) -> Result<(), HostError> {
+            Ok(())
+        }
+        fn set_offload(&self, _: &str, _: Offload, _: bool) -> Result<(), HostError> {
+            Ok(())
+        }
+        fn set_rings(&self, _: &str, _: u32) -> Result<(), HostError> {
+            Ok(())
+        }
+        fn block_devices(&self) -> Result<Vec<String>, HostError> {
+            Ok(self.disc.iter().cloned().collect())
+        }
+        fn open_device(&self, device: &str) -> Result<Box<dyn ReadSeek>, HostError> {
+            self.machine.open_device(device)
+        }
+        fn discard_free_blocks(&self, path: &str) -> Result<Discard, HostError> {
+            self.machine.discard_free_blocks(path)
+        }
+    }
+
+    impl Rooted {
+        fn new(appliance: &Appliance) -> Self {
+            Self { machine: appliance.machine(), ran: Default::default(), disc: None }
+        }
+    }
+
+    fn codes(report: &eyot_contract::HealthReport) -> Vec<ConditionCode> {
+        report.conditions.iter().map(|c| c.code).collect()
+    }
+
+    #[tokio::test]
+    async fn from_the_cd_alone_to_connected_and_again_after_a_restart() {
+        let portal = Portal::start(Script::default()).await;
+        let token = portal.token();
+        let appliance = Appliance::new();
+        let files = Seed::new(seed(&token), token.sensor).files();
+        let volume = files
+            .into_iter()
+            .try_fold(eyot_iso::Volume::new("cidata", 0).unwrap(), |v, (name, text)| {
+                v.file(name, text.into_bytes())
+            })
+            .unwrap();
+        let disc = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(disc.path(), volume.to_bytes()).unwrap();
+        let mut host = Rooted::new(&appliance);
+        host.disc = Some(disc.path().display().to_string());
+
+        let report = Agent::new(&host).round().await.unwrap();
+        assert_eq!(codes(&report), [ConditionCode::Connected], "{:?}", report.conditions);
+        assert_eq!(portal.record.lock().unwrap().health.len(), 1);
+        assert_eq!(codes(&portal.record.lock().unwrap().health[0]), [ConditionCode::Connected]);
+        assert!(Identity::load(&host).unwrap().is_some());
+        assert_eq!(appliance.holding(&token.encode()), Vec::<String>::new());
+        let sensor = appliance.text(paths::SENSOR_CONFIG);
+        assert!(sensor.contains("interfaces = [\"ens192\"]") && sensor.contains(&portal.url()), "{sensor}");
+        assert!(appliance.text(paths::BANNER).contains("Connected"));
+
+        // another process, the disc still in the drive, cloud-init having copied the token anew
+        let leave_out_run = |all: Vec<(String, u64, Vec<u8>)>| {
+            all.into_iter().filter(|(p, ..)| !p.contains("/run/")).collect::<Vec<_>>()
+        };
+        let before = leave_out_run(fingerprints(appliance.root.path()));
+        let report = Agent::new(&host).round().await.unwrap();
+        assert_eq!(codes(&report), [ConditionCode::Connected]);
+        assert_eq!(
+            leave_out_run(fingerprints(appliance.root.path())),
+            before,
+            "a second run changes nothing"
+        );
+        appliance.put("/var/lib/cloud/instance/user-data.txt", token.encode());
+        Agent::new(&host).round().await.unwrap();
+        assert_eq!(appliance.holding(&token.encode()), Vec::<String>::new());
+        assert_eq!(portal.record.lock().unwrap().enrolments.len(), 1);
+        // and without the disc: what the seed said is kept
+        host.disc = None;
+        assert!(appliance.text(paths::KEPT_SETTINGS).contains("eyot-test"));
+        assert_eq!(codes(&Agent::new(&host).round().await.unwrap()), [ConditionCode::Connected]);
+    }
+
+    #[tokio::test]
+    async fn a_portal_that_comes_back_is_found_without_a_restart() {
+        let portal = Portal::start(Script::default()).await;
+        let appliance = Appliance::new();
+        let host = Rooted::new(&appliance);
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let write = |token: &ActivationToken| appliance.put(paths::SEED_SETTINGS, seed(token).to_toml());
+        write(&ActivationToken { portal: format!("https://{closed}"), ..portal.token() });
+        let mut agent = Agent::new(&host);
+        let report = agent.round().await.unwrap();
+        assert_eq!(codes(&report), [ConditionCode::EndpointUnreachable], "{:?}", report.conditions);
+        // a new token is tried at once, whatever the wait of the old one
+        write(&portal.token());
+        assert_eq!(codes(&agent.round().await.unwrap()), [ConditionCode::Connected]);
+    }
+
+    #[tokio::test]
+    async fn a_refused_token_is_not_tried_again_and_a_damaged_one_not_at_all() {
+        let portal =
+            Portal::start(Script { refuse: Some(RefusalCode::TokenExpired), ..Script::default() }).await;
+        let appliance = Appliance::new();
+        let host = Rooted::new(&appliance);
+        appliance.put(paths::SEED_SETTINGS, seed(&portal.token()).to_toml());
+        let mut agent = Agent::new(&host);
+        for _ in 0..3 {
+            let report = agent.round().await.unwrap();
+            assert_eq!(codes(&report), [ConditionCode::ActivationRefused]);
+            assert!(report.conditions[0].detail.contains("has expired"), "{:?}", report.conditions);
+        }
+        assert_eq!(portal.record.lock().unwrap().enrolments.len(), 1);
+        let text = seed(&portal.token()).to_toml().replace("eyot1_", "eyot1_A");
+        appliance.put(paths::SEED_SETTINGS, text);
+        let report = agent.round().await.unwrap();
+        assert_eq!(codes(&report), [ConditionCode::ActivationRefused]);
+        assert!(report.conditions[0].detail.contains("damaged"), "{:?}", report.conditions);
+    }
+
+    #[tokio::test]
+    async fn settings_that_cannot_be_used_stop_everything_but_the_report() {
+        let appliance = Appliance::new();
+        let host = Rooted::new(&appliance);
+        appliance.put(paths::LOCAL_SETTINGS, "version = 1\n[host]\nnom = \"x\"\n");
+        let report = Agent::new(&host).round().await.unwrap();
+        assert_eq!(codes(&report), [ConditionCode::SettingsInvalid]);
+        assert!(report.conditions[0].detail.contains("unknown setting \"host.nom\""));
+        assert!(!appliance.path(paths::FIREWALL).exists());
+    }
+}
