@@ -11,6 +11,7 @@ pub mod artefact;
 pub mod digest;
 pub mod disk;
 pub mod findings;
+pub mod helpers;
 pub mod ova;
 pub mod ovf;
 pub mod pass;

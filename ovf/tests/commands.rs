@@ -55,7 +55,9 @@ fn images_writes_all_three_and_they_verify() {
     write("one", "1");
     write("two", "3");
     let one = dir.path().join("one");
-    assert_eq!(names(&one), ["SHA256SUMS", "eyot-1-debian-12-amd64.ova", "eyot-1-debian-12-amd64.vhdx"]);
+    let (ova, vhdx) = ("eyot-1-debian-12-amd64.ova", "eyot-1-debian-12-amd64.vhdx");
+    let scripts = ["Import-EyotSensor.PowerCLI.ps1", "Import-EyotSensor.ps1"];
+    assert_eq!(names(&one), [scripts[0], scripts[1], "SHA256SUMS", ova, vhdx, "import-esxi.sh"]);
     for name in names(&one) {
         assert!(
             fs::read(one.join(&name)).unwrap() == fs::read(dir.path().join("two").join(&name)).unwrap(),
@@ -63,7 +65,7 @@ fn images_writes_all_three_and_they_verify() {
         );
     }
     let sums = run("sh", &["-c", &format!("cd '{}' && sha256sum -c SHA256SUMS", one.display())]);
-    assert_eq!(sums.matches(": OK").count(), 2, "{sums}");
+    assert_eq!(sums.matches(": OK").count(), 5, "{sums}");
     for name in ["eyot-1-debian-12-amd64.ova", "eyot-1-debian-12-amd64.vhdx"] {
         let path = one.join(name);
         let verified = eyot_image(&["verify", path.to_str().unwrap(), "--format", "json"]);
@@ -309,7 +311,7 @@ fn a_killed_run_leaves_no_final_name_and_the_next_succeeds() {
     let again =
         eyot_image(&["images", raw.to_str().unwrap(), "--out-dir", out.to_str().unwrap(), "--name", "a"]);
     assert!(again.status.success(), "{}", stderr(&again));
-    assert_eq!(names(&out), ["SHA256SUMS", "a.ova", "a.vhdx"]);
+    assert_eq!(names(&out)[2..], ["SHA256SUMS", "a.ova", "a.vhdx", "import-esxi.sh"]);
     assert!(eyot_image(&["verify", out.join("a.ova").to_str().unwrap()]).status.success());
 }
 
@@ -353,4 +355,77 @@ fn a_disk_that_shrinks_or_changes_while_read_is_an_error() {
     open().set_len(MIB).unwrap();
     let error = Survey::of(&disk, &control).unwrap_err();
     assert!(matches!(error, PassError::Disk(DiskError::Shrank { .. })), "{error}");
+}
+
+/// A govc that writes down how it was called, and answers as an empty host would.
+const FAKE_GOVC: &str = r#"#!/bin/sh
+printf '%s\n' "$*" >>"$LOG"
+for argument in "$@"; do
+    case $argument in -options=*) cat "${argument#-options=}" >>"$LOG.options" ;; esac
+done
+"#;
+
+#[test]
+fn the_esxi_script_is_clean_and_hands_over_what_it_is_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let raw = disk(dir.path(), "raw", 2 * MIB, &[(0, prose(1000))]);
+    let out = at("out");
+    let done = eyot_image(&[
+        "images",
+        raw.to_str().unwrap(),
+        "--out-dir",
+        &out,
+        "--name",
+        "a",
+        "--capture-nics",
+        "2",
+    ]);
+    assert!(done.status.success(), "{}", stderr(&done));
+    let script = format!("{out}/import-esxi.sh");
+    run("shellcheck", &[&script]);
+    fs::create_dir(at("bin")).unwrap();
+    fs::write(at("bin/govc"), FAKE_GOVC).unwrap();
+    fs::set_permissions(at("bin/govc"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(at("token"), "eyot1_secret\n").unwrap();
+    let import = |more: &[&str]| {
+        Command::new(&script)
+            .args(["--management", "VM Network", "--capture", "SPAN \"a\"", "--token-file", &at("token")])
+            .args(more)
+            .env("PATH", format!("{}:{}", at("bin"), std::env::var("PATH").unwrap()))
+            .env("LOG", at("log"))
+            .env("GOVC_URL", "https://esx.example")
+            .output()
+            .unwrap()
+    };
+    let refused = import(&[]);
+    assert!(stderr(&refused).contains("has 2 capture adapter(s), but --capture was given 1 time(s)"));
+    let refused = import(&["--capture", "b", "--tier", "huge"]);
+    assert!(stderr(&refused).contains("tier huge is none of: standard large"));
+
+    let dry = import(&["--capture", "b", "--dry-run"]);
+    assert!(dry.status.success(), "{}", stderr(&dry));
+    assert!(String::from_utf8_lossy(&dry.stdout).contains("would run: govc import.ova"));
+    assert!(!fs::read_to_string(at("log")).unwrap().contains("import.ova"));
+
+    let done = import(&["--capture", "b", "--tier", "large", "--hostname", "s1", "--power-on"]);
+    assert!(done.status.success(), "{}", stderr(&done));
+    let log = fs::read_to_string(at("log")).unwrap();
+    assert!(log.contains("import.ova -name=a -options=") && log.contains("vm.power -on a"), "{log}");
+    assert!(log.contains(
+        "-allow-promiscuous=true -mac-changes=true -forged-transmits=true -vlan-id=4095 SPAN \"a\""
+    ));
+    assert!(!log.contains("eyot1_secret"), "the token is in no argument");
+    let options = fs::read_to_string(at("log.options")).unwrap();
+    let options: serde_json::Value = serde_json::from_str(&options).unwrap();
+    assert_eq!(options["Deployment"], "large");
+    assert_eq!(
+        options["NetworkMapping"][1],
+        serde_json::json!({"Name": "Capture-1", "Network": "SPAN \"a\""})
+    );
+    assert_eq!(
+        options["PropertyMapping"][0],
+        serde_json::json!({"Key": "activation_token", "Value": "eyot1_secret"})
+    );
+    assert_eq!(options["PropertyMapping"][1], serde_json::json!({"Key": "host_name", "Value": "s1"}));
 }

@@ -40,7 +40,7 @@ enum Command {
     Ova(write::Ova),
     /// Write a disk as a VHDX for Hyper-V
     Vhdx(write::VhdxCommand),
-    /// Write OVA, VHDX and SHA256SUMS in one pass over the disk
+    /// Write OVA, VHDX, import scripts and SHA256SUMS in one pass over the disk
     Images(write::Images),
     /// Write the seed CD that gives a new appliance its settings
     Seed(seed::SeedCommand),

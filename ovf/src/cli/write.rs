@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use anyhow::{bail, Context, Result};
 use clap::{Args, ValueEnum};
 use eyot_image::artefact::{Artefact, PUBLIC_MODE};
-use eyot_image::digest::{sha256_of, Hashing};
+use eyot_image::digest::{sha256_hex, sha256_of, Hashing};
 use eyot_image::disk::{Disk, RawDisk, Survey};
+use eyot_image::helpers::helpers;
 use eyot_image::ova::Plan;
 use eyot_image::pass::{pack, Control};
 use eyot_image::vhdx::{Allocation, Options, SectorSize, Writer};
@@ -90,7 +91,7 @@ pub struct VhdxCommand {
 pub struct Images {
     /// Raw disk, sparse or not, or a block device
     input: PathBuf,
-    /// Directory for NAME.ova, NAME.vhdx and SHA256SUMS
+    /// Directory for NAME.ova, NAME.vhdx, the import scripts and SHA256SUMS
     #[arg(long, value_name = "DIR")]
     out_dir: PathBuf,
     /// Name of the images and of the virtual machine
@@ -188,10 +189,19 @@ pub fn images(c: Images, control: Control) -> Result<ExitCode> {
     // The OVA's front was written last, so its digest takes a look at the finished file.
     ova.seek(SeekFrom::Start(0)).with_context(|| writing(&ova_path))?;
     let (ova_sha256, _) = sha256_of(&mut BufReader::new(&mut ova), facts.bytes, &control)?;
-    write!(sums, "{ova_sha256}  {ova_name}\n{vhdx_sha256}  {vhdx_name}\n")
-        .with_context(|| writing(&sums_path))?;
+    let mut lines = format!("{ova_sha256}  {ova_name}\n{vhdx_sha256}  {vhdx_name}\n");
+    let mut artefacts = vec![ova, vhdx];
+    for helper in helpers(&profile) {
+        let path = c.out_dir.join(helper.name);
+        let mut artefact = Artefact::create(&path, helper.mode)?;
+        artefact.write_all(helper.text.as_bytes()).with_context(|| writing(&path))?;
+        lines.push_str(&format!("{}  {}\n", sha256_hex(helper.text.as_bytes()), helper.name));
+        artefacts.push(artefact);
+    }
+    sums.write_all(lines.as_bytes()).with_context(|| writing(&sums_path))?;
     // The sums come last: whoever sees them sees what they are the sums of.
-    for artefact in [ova, vhdx, sums] {
+    artefacts.push(sums);
+    for artefact in artefacts {
         artefact.commit()?;
     }
     Ok(ExitCode::SUCCESS)

@@ -1,0 +1,83 @@
+//! The import helpers shipped beside an image: what a descriptor cannot say, said to the hypervisor by a script.
+//!
+//! `import-esxi.sh` (govc), `Import-EyotSensor.PowerCLI.ps1` (vCenter by PowerCLI) and `Import-EyotSensor.ps1`
+//! (Hyper-V). The scripts are the files in this folder with names, sizes and keys filled in, so that they never differ
+//! from the descriptor. None of them has been run against a real ESXi, vCenter or Hyper-V.
+
+use eyot_contract::settings::definition;
+
+use crate::ovf::{Profile, TIERS};
+
+/// One script: its file name and text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Helper {
+    /// file name
+    pub name: &'static str,
+    /// text
+    pub text: String,
+    /// mode of the file
+    pub mode: u32,
+}
+
+const TEMPLATES: [(&str, &str, u32); 3] = [
+    ("import-esxi.sh", include_str!("import-esxi.sh"), 0o755),
+    ("Import-EyotSensor.ps1", include_str!("Import-EyotSensor.ps1"), 0o644),
+    ("Import-EyotSensor.PowerCLI.ps1", include_str!("Import-EyotSensor.PowerCLI.ps1"), 0o644),
+];
+
+/// The scripts for this profile's images.
+pub fn helpers(profile: &Profile) -> Vec<Helper> {
+    let key = |dotted| definition(dotted).map(|d| d.property_key()).unwrap_or_default();
+    let tiers: Vec<String> = TIERS
+        .iter()
+        .map(|t| {
+            format!(
+                "    {} = @{{ Cpus = {}; MemoryMiB = {}; DataGiB = {} }}",
+                t.id, t.cpus, t.memory_mib, t.data_gib
+            )
+        })
+        .collect();
+    let values = [
+        ("@NAME@", profile.name.clone()),
+        ("@VERSION@", profile.version.clone()),
+        ("@CAPTURE_NICS@", profile.capture_nics.to_string()),
+        ("@TOKEN_KEY@", key("activation.token")),
+        ("@HOSTNAME_KEY@", key("host.name")),
+        ("@TIERS@", tiers.join("\n")),
+        ("@TIER_IDS@", TIERS.map(|t| t.id).join(" ")),
+        ("@TIER_SET@", TIERS.map(|t| format!("'{}'", t.id)).join(", ")),
+    ];
+    let fill = |template: &str| {
+        values.iter().fold(template.to_owned(), |text, (mark, value)| text.replace(mark, value))
+    };
+    TEMPLATES.iter().map(|&(name, template, mode)| Helper { name, text: fill(template), mode }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ovf::GuestOs;
+
+    #[test]
+    fn all_marks_are_filled_in() {
+        let profile = Profile { capture_nics: 3, ..Profile::new("eyot-9.8.7", "9.8.7", GuestOs::Debian) };
+        for helper in helpers(&profile) {
+            // A mark is a word in capitals between two at-signs; PowerShell's own @{ and @( are not.
+            let marks: Vec<&str> =
+                helper.text.split('@').skip(1).step_by(1).filter(|w| w.len() > 2).collect();
+            let left = marks.iter().find(|w| w.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
+            assert_eq!(left, None, "{}", helper.name);
+            assert!(helper.text.contains("eyot-9.8.7") && helper.text.is_ascii(), "{}", helper.name);
+            assert!(helper.text.contains("activation_token"), "{}", helper.name);
+            // Blocks are closed, as far as counting tells.
+            for (open, close) in [('{', '}'), ('(', ')')] {
+                if helper.name.ends_with(".ps1") {
+                    let (opened, closed) =
+                        (helper.text.matches(open).count(), helper.text.matches(close).count());
+                    assert_eq!(opened, closed, "{} {open}{close}", helper.name);
+                }
+            }
+        }
+    }
+}
