@@ -6,7 +6,12 @@ use time::OffsetDateTime;
 
 /// `2026-11-24 11:34:59 UTC`.
 pub fn moment(at: Timestamp) -> String {
-    let form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+    format!("{} UTC", cell(at))
+}
+
+/// `2026-11-24 11:34:59`, for a column whose heading says UTC.
+pub fn cell(at: Timestamp) -> String {
+    let form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
     let date = OffsetDateTime::from_unix_timestamp(at.seconds()).ok();
     date.and_then(|d| d.format(form).ok()).unwrap_or_else(|| at.to_string())
 }

@@ -13,6 +13,9 @@ use crate::portal::DATA;
 /// Where the server listens unless told otherwise: every address, the port that networks let through.
 pub const LISTEN: &str = "0.0.0.0:443";
 
+/// The configuration file, unless another is named.
+pub const CONFIG: &str = "/etc/eyot/portal.toml";
+
 /// Settings as written.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
@@ -74,7 +77,19 @@ impl Written {
     /// It is not there, cannot be read, or is not what is expected.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let text = files::read_if_there(path)?.ok_or_else(|| SettingsError::NotThere(path.to_owned()))?;
-        toml::from_str(&text).map_err(|e| SettingsError::Syntax {
+        Self::parse(path, &text)
+    }
+
+    /// Reads a file that need not be there.
+    ///
+    /// # Errors
+    /// It is there and cannot be read, or is not what is expected.
+    pub fn read_if_there(path: &Path) -> Result<Self, SettingsError> {
+        files::read_if_there(path)?.map_or(Ok(Self::default()), |text| Self::parse(path, &text))
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, SettingsError> {
+        toml::from_str(text).map_err(|e| SettingsError::Syntax {
             path: path.to_owned(),
             reason: e.to_string().trim_end().to_owned(),
         })

@@ -10,7 +10,7 @@ use super::Data;
 use crate::address::PortalAddress;
 use crate::portal::Portal;
 use crate::server::Server;
-use crate::settings::Written;
+use crate::settings::{Written, CONFIG};
 
 #[derive(Args)]
 #[command(
@@ -20,7 +20,7 @@ use crate::settings::Written;
     the data folder remembers it."
 )]
 pub(super) struct Serve {
-    /// Configuration file
+    /// Configuration file [default: /etc/eyot/portal.toml, if it is there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Data folder [default: /var/lib/eyot-portal]
@@ -47,7 +47,10 @@ pub(super) struct Init {
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         start_log();
-        let file = self.config.as_deref().map(Written::read).transpose()?.unwrap_or_default();
+        let file = match &self.config {
+            Some(path) => Written::read(path)?,
+            None => Written::read_if_there(CONFIG.as_ref())?,
+        };
         let line = Written { data: self.data, listen: self.listen, address: self.address, names: None };
         let settings = line.over(file).mean()?;
         let portal = Portal::open_or_create(&settings.data, settings.address.as_ref()).await?;

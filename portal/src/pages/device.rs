@@ -80,9 +80,10 @@ fn evidence(sighting: &Sighting) -> Markup {
                 div.wide tabindex="0" role="region" aria-labelledby=(id) {
                     table {
                         thead { tr {
-                            @for heading in ["About", "Claim", "Read from", "What was read", "Rule", "Nature", "Confidence"] {
+                            @for heading in ["About", "Claim", "Read from", "What was read", "Rule", "Nature"] {
                                 th scope="col" { (heading) }
                             }
+                            th.number scope="col" { "Confidence" }
                         } }
                         tbody { @for one in &sighting.record.evidence { (row(one)) } }
                     }

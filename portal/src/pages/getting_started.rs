@@ -230,7 +230,7 @@ fn offered() -> impl Iterator<Item = &'static Definition> {
 fn field(definition: &Definition, value: &str) -> Markup {
     let id = definition.property_key();
     let about = format!("{id}-about");
-    html! {
+    html! { div.field {
         label for=(id) { (definition.label) }
         @match definition.kind {
             Kind::Choice(options) => {
@@ -253,7 +253,7 @@ fn field(definition: &Definition, value: &str) -> Markup {
             }
         }
         p.hint id=(about) { (definition.description) }
-    }
+    } }
 }
 
 #[cfg(test)]

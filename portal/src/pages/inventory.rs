@@ -11,7 +11,7 @@ use super::layout::{page, Place};
 use super::{link, refusal, Failed};
 use crate::api::devices::{Asked, DeviceView, MAX_PAGE, PAGE};
 use crate::api::{App, Viewer};
-use crate::moments::{moment, relative};
+use crate::moments::{cell, relative};
 use crate::store::{Choices, Column, Device, DevicePage, DeviceQuery, Order, Sensor};
 
 /// Devices per page that are offered.
@@ -92,7 +92,7 @@ fn heading(column: Column, asked: &Asked, query: &DeviceQuery) -> Markup {
         (false, _) => (None, "asc", ""),
     };
     html! {
-        th scope="col" aria-sort=[state] {
+        th scope="col" class=[(column == Column::Confidence).then_some("number")] aria-sort=[state] {
             a href=(sorted("/devices", asked, None, column.name(), next)) { (column.title()) span aria-hidden="true" { (arrow) } }
         }
     }
@@ -118,8 +118,8 @@ fn row(device: &Device, now: Timestamp) -> Markup {
             td { (text(&record.os)) }
             td { (text(&record.firmware)) }
             td { a href={ "/sensors/" (device.sensor) } { (device.sensor_name) } }
-            td { (moment(record.first_seen)) }
-            td { (moment(record.last_seen)) br; small { (relative(record.last_seen, now)) } }
+            td.when { (cell(record.first_seen)) }
+            td.when { (cell(record.last_seen)) br; small { (relative(record.last_seen, now)) } }
             td.number { (percent(record.confidence)) }
         }
     }
@@ -274,7 +274,7 @@ fn download(kind: &'static str, name: &str, content: String) -> Response {
 fn cells(device: &Device) -> Vec<String> {
     let record = &device.record;
     let plain = |value: &Option<String>| value.clone().unwrap_or_default();
-    let cell = |column: &Column| match column {
+    let text = |column: &Column| match column {
         Column::Name => plain(&record.hostname),
         Column::Ip => join(&record.ips),
         Column::Mac => record.mac.to_string(),
@@ -289,7 +289,7 @@ fn cells(device: &Device) -> Vec<String> {
         Column::LastSeen => record.last_seen.to_string(),
         Column::Confidence => format!("{:.2}", record.confidence),
     };
-    Column::ALL.iter().map(cell).collect()
+    Column::ALL.iter().map(text).collect()
 }
 
 fn push_line(lines: &mut String, cells: &[String]) {

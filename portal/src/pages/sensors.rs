@@ -13,7 +13,7 @@ use super::layout::{page, Place};
 use super::{missing, status_of, Failed};
 use crate::api::sensors::SENSOR_TYPE;
 use crate::api::{App, Changer, Viewer};
-use crate::moments::{moment, relative};
+use crate::moments::{cell, moment, relative};
 use crate::rules::{health, registration};
 use crate::store::{Sensor, User, SITE};
 
@@ -44,9 +44,10 @@ pub async fn list(State(portal): App, Viewer(user): Viewer) -> Result<Markup, Fa
                 div.wide tabindex="0" role="region" aria-labelledby="site" {
                     table {
                         thead { tr {
-                            @for heading in ["Sensor name", "Sensor type", "Zone", "Subscription", "Version", "Sensor health", "Last connected (UTC)", "Devices"] {
+                            @for heading in ["Sensor name", "Sensor type", "Zone", "Subscription", "Version", "Sensor health", "Last connected (UTC)"] {
                                 th scope="col" { (heading) }
                             }
+                            th.number scope="col" { "Devices" }
                         } }
                         tbody {
                             @for (sensor, worst) in sensors.iter().zip(&worst) {
@@ -70,7 +71,12 @@ fn row(sensor: &Sensor, worst: &Condition, now: Timestamp) -> Markup {
             td { (sensor.subscription) }
             td { (sensor.version.as_deref().unwrap_or("–")) }
             td { (badge(worst)) }
-            td { (last_connected(sensor, now)) }
+            td.when {
+                @match sensor.last_contact {
+                    Some(at) => { (cell(at)) br; small { (relative(at, now)) } }
+                    None => "never"
+                }
+            }
             td.number { a href={ "/devices?sensor=" (sensor.id) } { (sensor.devices) } }
         }
     }
@@ -79,15 +85,6 @@ fn row(sensor: &Sensor, worst: &Condition, now: Timestamp) -> Markup {
 fn badge(condition: &Condition) -> Markup {
     let level = condition.code.level();
     html! { span class={ "badge " (level) } { (condition.code.title()) } }
-}
-
-fn last_connected(sensor: &Sensor, now: Timestamp) -> Markup {
-    html! {
-        @match sensor.last_contact {
-            Some(at) => { (moment(at)) br; small { (relative(at, now)) } }
-            None => "never"
-        }
-    }
 }
 
 /// `GET /sensors/{id}`.
@@ -127,7 +124,9 @@ fn details(user: &User, sensor: &Sensor, now: Timestamp) -> Markup {
                 (fact("Version", sensor.version.as_deref().unwrap_or("–")))
                 (fact("Registered", &moment(sensor.registered_at)))
                 (fact("Activated", &sensor.enrolled_at.map_or("–".to_owned(), moment)))
-                dt { "Last connected" } dd { (last_connected(sensor, now)) }
+                (fact("Last connected", &sensor.last_contact.map_or("never".to_owned(), |at| {
+                    format!("{} ({})", moment(at), relative(at, now))
+                })))
                 dt { "Devices" } dd { a href={ "/devices?sensor=" (sensor.id) } { (sensor.devices) } }
                 (fact("Sensor id", &sensor.id.to_string()))
             }
@@ -179,9 +178,9 @@ fn interfaces(all: &[InterfaceHealth]) -> Markup {
             div.wide tabindex="0" role="region" aria-labelledby="interfaces" {
                 table {
                     thead { tr {
-                        @for heading in ["Name", "Role", "MAC address", "Link", "Frames received", "Frames sent"] {
-                            th scope="col" { (heading) }
-                        }
+                        @for heading in ["Name", "Role", "MAC address", "Link"] { th scope="col" { (heading) } }
+                        th.number scope="col" { "Frames received" }
+                        th.number scope="col" { "Frames sent" }
                     } }
                     tbody {
                         @for one in all {

@@ -65,9 +65,9 @@ columns! {
     /// Sensor that reported it last.
     Sensor = "sensor", "Sensor", "lower(s.name)";
     /// First frame.
-    FirstSeen = "first_seen", "First seen", "d.first_seen";
+    FirstSeen = "first_seen", "First seen (UTC)", "d.first_seen";
     /// Latest frame.
-    LastSeen = "last_seen", "Last activity", "d.last_seen";
+    LastSeen = "last_seen", "Last activity (UTC)", "d.last_seen";
     /// How sure the identification is.
     Confidence = "confidence", "Confidence", "d.confidence";
 }

@@ -248,3 +248,31 @@ async fn names_are_taken_once_and_free_again_after_deletion() {
     house.store.delete_sensor(first.sensor, Timestamp::now()).await.unwrap();
     assert!(register("lobby").await.is_ok());
 }
+
+#[tokio::test]
+async fn the_client_that_appliances_use_gets_along() {
+    use eyot_client::{Client, ClientError, Trust};
+    let house = House::open().await;
+    let issued = house.register("one").await;
+    let token: eyot_contract::ActivationToken = issued.token.parse().unwrap();
+    let portal = format!("https://localhost:{}", house.at.port());
+    let pinned = |pin| Client::builder(portal.as_str()).trust(Trust::Pin(pin));
+    let before = pinned(token.ca_pin).build().unwrap();
+    assert!(before.alive().await.unwrap().drift_seconds().abs() <= 2);
+    let (key, request) = key_and_request();
+    let enrolled: EnrolmentResponse =
+        before.post_json(path::ENROL, &enrolment(&issued.token, &request)).await.unwrap();
+    let after = pinned(token.ca_pin).identity(enrolled.certificate_pem, key).build().unwrap();
+    let batch = eyot_contract::DeviceBatch {
+        epoch: Uuid::new_v4(),
+        sequence: 1,
+        sent: Timestamp::now(),
+        devices: vec![device(1, "cam")],
+    };
+    let answer: eyot_contract::BatchAcknowledged = after.post_json(path::DEVICES, &batch).await.unwrap();
+    assert_eq!(answer.sequence, 1);
+    let refused = before.post_json::<_, ()>(path::DEVICES, &batch).await.unwrap_err();
+    assert!(matches!(refused, ClientError::Refused(r) if r.code == RefusalCode::NotEnrolled));
+    let elsewhere = pinned(CaPin([7; 32])).build().unwrap();
+    assert!(elsewhere.alive().await.is_err());
+}
