@@ -240,6 +240,11 @@ impl Addresses {
         change
     }
 
+    /// Whether it was last seen here after `at`.
+    pub fn holds_after(&self, ip: IpAddr, at: Timestamp) -> bool {
+        self.list.iter().any(|a| a.ip == ip && a.last_seen > at)
+    }
+
     /// Somebody else has it now.
     pub fn release(&mut self, ip: IpAddr) -> bool {
         self.retain(|a| a.ip != ip)

@@ -47,6 +47,8 @@ pub struct Device {
     pub(crate) reported_at: Option<Timestamp>,
     /// Rows must go from the store before the present ones are written.
     pub(crate) facts_removed: bool,
+    /// Of the identity it had when it was stored; the identity itself is made again.
+    pub(crate) stored_identity: Option<i64>,
 }
 
 impl Device {
@@ -67,6 +69,7 @@ impl Device {
             unreported: Changed::Learnt,
             reported_at: None,
             facts_removed: false,
+            stored_identity: None,
         }
     }
 
@@ -130,9 +133,16 @@ impl Device {
     pub(crate) fn identify(&mut self) -> bool {
         self.stale = false;
         let identity = eyot_identify::identify(self.mac, &self.facts.to_identify());
-        let changed = identity != self.identity;
+        let changed = match self.stored_identity.take() {
+            Some(stored) => stored != digest(&identity),
+            None => identity != self.identity,
+        };
         self.identity = identity;
         changed
+    }
+
+    pub(crate) fn identity_digest(&self) -> i64 {
+        self.stored_identity.unwrap_or_else(|| digest(&self.identity))
     }
 
     /// What the sensor tells the world about it.
@@ -179,4 +189,14 @@ impl Device {
             confidence: ROUTER_CONFIDENCE,
         });
     }
+}
+
+/// Tells identities apart over a restart, so that only devices that today's rules see otherwise are reported again
+/// (FNV-1a, 64 bits; a new way of printing would cost one needless report).
+fn digest(identity: &Identity) -> i64 {
+    let text = format!("{identity:?}");
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    hash as i64
 }

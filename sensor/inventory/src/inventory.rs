@@ -238,8 +238,16 @@ impl Inventory {
         source: AddressSource,
         at: Timestamp,
     ) {
+        let mac = reading.mac;
+        let held = self.owners.get(&ip).copied().filter(|owner| *owner != mac);
+        // captures may be read in any order: what was claimed later stays where it is
+        if held
+            .and_then(|owner| self.device(owner))
+            .is_some_and(|holder| holder.addresses.holds_after(ip, at))
+        {
+            return;
+        }
         let Some(device) = &mut self.slots[slot] else { return };
-        let mac = device.mac;
         let change = device.addresses.claim(ip, reading.vlan, source, at);
         let (refused, proxy) = (change == Change::Refused, device.addresses.is_proxy());
         if change == Change::List {
@@ -250,7 +258,6 @@ impl Inventory {
             self.counters.addresses_refused += 1;
             return;
         }
-        let held = self.owners.get(&ip).copied().filter(|owner| *owner != mac);
         if held.is_some() && proxy {
             return;
         }
@@ -439,3 +446,7 @@ fn claim_of(field: Field) -> Option<AddressSource> {
 fn is_local(field: Field) -> bool {
     matches!(field.protocol(), "arp" | "nd" | "dhcp" | "lldp" | "cdp")
 }
+
+#[cfg(test)]
+#[path = "situations.rs"]
+mod situations;

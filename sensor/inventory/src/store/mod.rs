@@ -181,7 +181,8 @@ impl Store {
             .connection
             .prepare("SELECT field, value, first_seen, last_seen, count, weak FROM fact WHERE mac = ?1")?;
         let mut devices = self.connection.prepare(
-            "SELECT mac, first_seen, last_seen, frames, bytes, vlans, protocols, router, reported_at FROM device",
+            "SELECT mac, first_seen, last_seen, frames, bytes, vlans, protocols, router, reported_at, identity
+             FROM device",
         )?;
         let mut rows = devices.query([])?;
         while let Some(row) = rows.next()? {
@@ -201,6 +202,7 @@ impl Store {
                 device.addresses.restore_router();
             }
             device.reported_at = row.get::<_, Option<i64>>(8)?.map(Timestamp);
+            device.stored_identity = Some(row.get(9)?);
             let mut rows = addresses.query([key])?;
             while let Some(row) = rows.next()? {
                 let (ip, source): (String, String) = (row.get(0)?, row.get(2)?);
@@ -246,8 +248,8 @@ fn write(transaction: &Transaction<'_>, device: &Device) -> rusqlite::Result<()>
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO device
-             (mac, first_seen, last_seen, frames, bytes, vlans, protocols, router, reported_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             (mac, first_seen, last_seen, frames, bytes, vlans, protocols, router, reported_at, identity)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             mac,
@@ -259,6 +261,7 @@ fn write(transaction: &Transaction<'_>, device: &Device) -> rusqlite::Result<()>
             protocols.join(","),
             device.is_router(),
             device.reported_at.map(|t| t.0),
+            device.identity_digest(),
         ])?;
     if device.addresses.removed {
         transaction.prepare_cached("DELETE FROM address WHERE mac = ?1")?.execute([mac])?;

@@ -29,6 +29,7 @@ CREATE TABLE device (
     vlans TEXT NOT NULL,
     protocols TEXT NOT NULL,
     router INTEGER NOT NULL,
+    identity INTEGER NOT NULL,
     reported_at INTEGER
 );
 CREATE TABLE address (
