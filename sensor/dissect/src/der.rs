@@ -4,6 +4,7 @@
 use crate::cursor::Cursor;
 
 pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const OCTET_STRING: u8 = 0x04;
 pub(crate) const OBJECT_ID: u8 = 0x06;
 pub(crate) const SEQUENCE: u8 = 0x30;
 pub(crate) const SET: u8 = 0x31;
@@ -31,6 +32,11 @@ impl<'a> Elements<'a> {
         }
         *self = ahead;
         Some(value)
+    }
+
+    /// The tag of the next element.
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.cursor.rest().first().copied()
     }
 
     /// The elements inside the next one, which may be cut.
@@ -116,10 +122,10 @@ mod tests {
     #[test]
     fn elements_in_order() {
         let mut elements = Elements::new(&[0x02, 1, 5, 0x30, 0x81, 3, 0x04, 1, b'x', 0x05]);
-        assert_eq!(elements.expect(SEQUENCE + 1), None);
+        assert_eq!(elements.expect(OCTET_STRING), None);
         assert_eq!(elements.expect(INTEGER), Some(&[5][..]));
         let mut inner = elements.enter(SEQUENCE).unwrap();
-        assert_eq!(inner.next(), Some((4, &b"x"[..])));
+        assert_eq!(inner.next(), Some((OCTET_STRING, &b"x"[..])));
         assert_eq!(inner.next(), None);
         assert_eq!(elements.next(), None);
     }

@@ -73,7 +73,7 @@ pub struct ProtocolCounters {
     pub messages: u64,
     /// Messages in the protocol's place that were not understood.
     pub malformed: u64,
-    /// Readings given out.
+    /// Readings given out; those of a protocol inside another count for the outer one.
     pub readings: u64,
 }
 
@@ -96,6 +96,25 @@ pub struct Counters {
     pub oversized: u64,
     /// Per protocol, in the registry's order.
     pub protocols: Vec<ProtocolCounters>,
+}
+
+impl Counters {
+    /// One call of the protocol of that index in the registry; `None` while it waits for more.
+    pub(crate) fn count(&mut self, index: usize, outcome: Option<Outcome>, readings: &Readings<'_>) {
+        if let Some(counters) = self.protocols.get_mut(index) {
+            counters.readings += readings.count();
+            match outcome {
+                Some(Outcome::Whole | Outcome::Partial) => counters.messages += 1,
+                Some(Outcome::NotMine) => counters.malformed += 1,
+                None => {}
+            }
+        }
+        if let Some(inner) = readings.inner() {
+            if let Some(counters) = self.protocols.iter_mut().find(|counters| counters.name == inner) {
+                counters.messages += 1;
+            }
+        }
+    }
 }
 
 /// Turns frames into observations.
@@ -209,13 +228,7 @@ impl Dissector {
             let Some(read) = PROTOCOLS.get(*index).and_then(|protocol| protocol.message) else { continue };
             let mut readings = Readings::new(sink, packet.source, packet.source_ip, summary.vlan);
             let outcome = read(packet, &mut readings);
-            if let Some(counters) = self.counters.protocols.get_mut(*index) {
-                counters.readings += readings.count();
-                match outcome {
-                    Outcome::Whole | Outcome::Partial => counters.messages += 1,
-                    Outcome::NotMine => counters.malformed += 1,
-                }
-            }
+            self.counters.count(*index, Some(outcome), &readings);
             summary.truncated |= outcome == Outcome::Partial;
             if outcome != Outcome::NotMine {
                 summary.protocol = name(*index);

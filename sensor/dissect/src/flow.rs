@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 use crate::packet::{Packet, Tcp};
 use crate::readings::Readings;
-use crate::registry::PROTOCOLS;
+use crate::registry::{Outcome, PROTOCOLS};
 use crate::{Counters, Limits};
 
 /// Slots of one set.
@@ -419,14 +419,12 @@ fn settle(direction: &mut Direction, verdict: Verdict) {
 }
 
 fn count(counters: &mut Counters, index: usize, verdict: Verdict, readings: &Readings<'_>) {
-    if let Some(of_protocol) = counters.protocols.get_mut(index) {
-        of_protocol.readings += readings.count();
-        match verdict {
-            Verdict::NotMine => of_protocol.malformed += 1,
-            Verdict::Message | Verdict::Done => of_protocol.messages += 1,
-            Verdict::More(_) => {}
-        }
-    }
+    let outcome = match verdict {
+        Verdict::NotMine => Some(Outcome::NotMine),
+        Verdict::Message | Verdict::Done => Some(Outcome::Whole),
+        Verdict::More(_) => None,
+    };
+    counters.count(index, outcome, readings);
 }
 
 fn stream_of(index: usize) -> Option<&'static StreamReader> {

@@ -8,6 +8,7 @@
 //! end there, having cost two table look-ups. The few that carry identity go to their protocol, one folder each, all
 //! listed in [`protocols`]. TCP protocols read only the first bytes of each direction, which `flow` keeps.
 
+mod banner;
 mod cursor;
 mod der;
 mod dissector;
@@ -24,17 +25,40 @@ mod testing;
 mod value;
 
 mod arp;
+mod bacnet;
+mod browser;
 mod cdp;
 mod dhcp;
+mod dhcp6;
 mod dns;
+mod enip;
+mod ftp;
 mod http;
 mod lldp;
+mod llmnr;
 mod mdns;
+mod mndp;
+mod modbus;
+mod mqtt;
+mod nbns;
 mod nd;
+mod ntp;
+mod profinet;
+mod rtsp;
+mod s7;
+mod sccp;
 mod sip;
+mod smtp;
+mod snmp;
 mod ssdp;
+mod ssh;
+mod stp;
+mod telnet;
 mod tls;
+mod tplink;
+mod ubiquiti;
 mod upnp;
+mod wsd;
 
 pub use dissector::{Counters, Dissector, Limits, ProtocolCounters, Summary};
 pub use observation::{Field, Observation, MAX_VALUE_BYTES};

@@ -15,6 +15,8 @@ pub(crate) struct Readings<'s> {
     ip: Option<IpAddr>,
     vlan: Option<u16>,
     count: u64,
+    /// A protocol inside the one that holds this, once it has been read.
+    inner: Option<&'static str>,
 }
 
 impl<'s> Readings<'s> {
@@ -25,7 +27,7 @@ impl<'s> Readings<'s> {
         ip: Option<IpAddr>,
         vlan: Option<u16>,
     ) -> Self {
-        Self { sink, mac: mac.filter(is_device), ip, vlan, count: 0 }
+        Self { sink, mac: mac.filter(is_device), ip, vlan, count: 0, inner: None }
     }
 
     /// What follows is about this device.
@@ -62,6 +64,16 @@ impl<'s> Readings<'s> {
     /// How many were given out.
     pub(crate) fn count(&self) -> u64 {
         self.count
+    }
+
+    /// A message of another protocol was inside.
+    pub(crate) fn found_inside(&mut self, protocol: &'static str) {
+        self.inner = Some(protocol);
+    }
+
+    /// Which, if one was.
+    pub(crate) fn inner(&self) -> Option<&'static str> {
+        self.inner
     }
 
     fn give(&mut self, field: Field, value: Cow<'_, str>) {

@@ -5,7 +5,11 @@ use crate::flow::StreamReader;
 use crate::link;
 use crate::packet::Packet;
 use crate::readings::Readings;
-use crate::{arp, cdp, dhcp, dns, http, lldp, mdns, nd, sip, ssdp, tls, upnp};
+use crate::{
+    arp, bacnet, browser, cdp, dhcp, dhcp6, dns, enip, ftp, http, lldp, llmnr, mdns, mndp, modbus, mqtt,
+    nbns, nd, ntp, profinet, rtsp, s7, sccp, sip, smtp, snmp, ssdp, ssh, stp, telnet, tls, tplink, ubiquiti,
+    upnp, wsd,
+};
 
 /// Where a protocol is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,15 +74,38 @@ pub(crate) static PROTOCOLS: &[Protocol] = &[
     arp::PROTOCOL,
     nd::PROTOCOL,
     dhcp::PROTOCOL,
+    dhcp6::PROTOCOL,
     dns::PROTOCOL,
     mdns::PROTOCOL,
+    llmnr::PROTOCOL,
+    nbns::PROTOCOL,
+    browser::PROTOCOL,
     ssdp::PROTOCOL,
     upnp::PROTOCOL,
+    wsd::PROTOCOL,
     lldp::PROTOCOL,
     cdp::PROTOCOL,
+    stp::PROTOCOL,
+    mndp::PROTOCOL,
+    ubiquiti::PROTOCOL,
+    profinet::PROTOCOL,
+    snmp::PROTOCOL,
+    ntp::PROTOCOL,
+    bacnet::PROTOCOL,
     tls::PROTOCOL,
+    rtsp::PROTOCOL,
     http::PROTOCOL,
     sip::PROTOCOL,
+    ssh::PROTOCOL,
+    ftp::PROTOCOL,
+    smtp::PROTOCOL,
+    telnet::PROTOCOL,
+    sccp::PROTOCOL,
+    mqtt::PROTOCOL,
+    tplink::PROTOCOL,
+    modbus::PROTOCOL,
+    enip::PROTOCOL,
+    s7::PROTOCOL,
 ];
 
 /// Every protocol that is read.

@@ -49,7 +49,8 @@ pub(crate) struct Record<'a> {
     pub name: usize,
     pub kind: u16,
     pub ttl: u32,
-    data: &'a [u8],
+    /// The data as it stands; NetBIOS has its own forms.
+    pub data: &'a [u8],
     data_at: usize,
 }
 
@@ -93,7 +94,7 @@ impl<'a> Iterator for Strings<'a> {
 pub(crate) struct Message<'a> {
     bytes: &'a [u8],
     pub response: bool,
-    opcode: u8,
+    pub opcode: u8,
     counts: [u16; 4],
 }
 

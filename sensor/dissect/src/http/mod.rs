@@ -12,7 +12,8 @@ use crate::markup::unescape;
 use crate::packet::Packet;
 use crate::readings::Readings;
 use crate::value::clean;
-use crate::{upnp, Carrier, Field, Protocol};
+use crate::{upnp, wsd, Carrier, Field, Protocol};
+pub(crate) use parser::{is_local, realm};
 use parser::{Body, Head, Kind};
 
 pub(crate) const PROTOCOL: Protocol = Protocol {
@@ -78,7 +79,7 @@ fn request(head: &Head<'_>, packet: &Packet<'_>, readings: &mut Readings<'_>) {
     let path = target.split(|b| matches!(b, b'?' | b'#')).next().unwrap_or_default();
     readings.text(Field::HttpPath, &format!("{} {}", clean(method), clean(path)));
     // behind a router's hardware address stands the whole Internet; only what is asked of a local address is its own
-    if packet.destination_ip.is_some_and(|ip| parser::is_local(&ip)) {
+    if packet.destination_ip.is_some_and(|ip| is_local(&ip)) {
         readings.about(packet.destination, packet.destination_ip);
         readings.bytes(Field::HttpServed, path);
         readings.about(packet.source, packet.source_ip);
@@ -91,7 +92,7 @@ fn answer(head: &Head<'_>, readings: &mut Readings<'_>) {
             b"server" => readings.bytes(Field::HttpServer, value),
             b"x-powered-by" => readings.bytes(Field::HttpPoweredBy, value),
             b"www-authenticate" => {
-                if let Some(realm) = parser::realm(value) {
+                if let Some(realm) = realm(value) {
                     readings.bytes(Field::HttpRealm, realm);
                 }
             }
@@ -121,8 +122,8 @@ fn body(stream: &mut Stream<'_>, readings: &mut Readings<'_>) -> Verdict {
         if let Some(title) = parser::title(body) {
             readings.text(Field::HttpTitle, unescape(title).trim());
         }
-    } else {
-        upnp::read(body, readings);
+    } else if !upnp::read(body, readings) {
+        wsd::read_description(body, readings);
     }
     Verdict::Message
 }

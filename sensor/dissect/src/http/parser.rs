@@ -27,6 +27,7 @@ const ANSWER: &[u8] = b"HTTP/1.";
 const TITLE_END: &[u8] = b"</title";
 const DEVICE_END: &[u8] = b"</device>";
 const DEVICE_LIST: &[u8] = b"<devicelist>";
+const ENVELOPE_END: &[u8] = b"envelope>";
 /// The longest of them.
 pub(super) const LONGEST_END: usize = DEVICE_LIST.len();
 
@@ -116,7 +117,7 @@ impl<'a> Head<'a> {
 }
 
 /// The realm of a challenge (RFC 9110 section 11.5), quoted or bare.
-pub(super) fn realm(challenge: &[u8]) -> Option<&[u8]> {
+pub(crate) fn realm(challenge: &[u8]) -> Option<&[u8]> {
     const NAME: &[u8] = b"realm=";
     let value = challenge.get(find(challenge, NAME)? + NAME.len()..)?;
     match value.strip_prefix(b"\"") {
@@ -130,7 +131,7 @@ pub(super) fn has_end(bytes: &[u8], is_page: bool) -> bool {
     if is_page {
         find(bytes, TITLE_END).is_some()
     } else {
-        find(bytes, DEVICE_END).is_some() || find(bytes, DEVICE_LIST).is_some()
+        [DEVICE_END, DEVICE_LIST, ENVELOPE_END].iter().any(|end| find(bytes, end).is_some())
     }
 }
 
@@ -142,7 +143,7 @@ pub(super) fn title(page: &[u8]) -> Option<&[u8]> {
 }
 
 /// An address of the own network: private, link-local or unique local.
-pub(super) fn is_local(ip: &IpAddr) -> bool {
+pub(crate) fn is_local(ip: &IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => v4.is_private() || v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),

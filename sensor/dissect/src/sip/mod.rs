@@ -25,6 +25,9 @@ pub(crate) const PROTOCOL: Protocol = Protocol {
 const MAX_HEAD: usize = 8 * 1024;
 
 fn read_packet(packet: &Packet<'_>, readings: &mut Readings<'_>) -> Outcome {
+    if parser::is_keep_alive(packet.payload) {
+        return Outcome::Whole;
+    }
     let Some(message) = parser::parse(packet.payload) else { return Outcome::NotMine };
     say(&message, packet, readings);
     Outcome::whole_if(message.head.whole)

@@ -28,6 +28,11 @@ pub(super) fn starts(bytes: &[u8]) -> bool {
     target.starts_with(b"sip:") || target.starts_with(b"sips:")
 }
 
+/// Empty lines (RFC 5626 section 3.5.1), or the zeros that some phones send, to keep a translator's entry.
+pub(super) fn is_keep_alive(bytes: &[u8]) -> bool {
+    bytes.len() <= 4 && bytes.iter().all(|b| matches!(b, b'\r' | b'\n' | 0))
+}
+
 pub(super) fn parse(bytes: &[u8]) -> Option<Message<'_>> {
     let head = head(bytes)?;
     let (first, _, last) = words(head.start)?;

@@ -24,6 +24,7 @@ const MAX_ELEMENTS: usize = 32;
 /// Reads a description, or as much as there is of one. Answers whether it was one.
 pub(crate) fn read(body: &[u8], readings: &mut Readings<'_>) -> bool {
     let Some(device) = parser::root_device(body) else { return false };
+    readings.found_inside(PROTOCOL.name);
     let wanted = elements(device).filter(|element| is_wanted(element.name));
     for element in wanted.take(MAX_ELEMENTS) {
         let text = unescape(element.text);
