@@ -8,6 +8,7 @@
 //! The command line is in `main.rs` and `cli/`.
 
 pub mod artefact;
+pub mod detached;
 pub mod digest;
 pub mod disk;
 pub mod findings;

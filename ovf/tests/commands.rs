@@ -429,3 +429,29 @@ fn the_esxi_script_is_clean_and_hands_over_what_it_is_given() {
     );
     assert_eq!(options["PropertyMapping"][1], serde_json::json!({"Key": "host_name", "Value": "s1"}));
 }
+
+#[test]
+fn a_detached_signature_is_made_and_checked_beside_any_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let pair = minisign::KeyPair::generate_unencrypted_keypair().unwrap();
+    fs::write(at("key"), pair.sk.to_box(None).unwrap().into_string()).unwrap();
+    fs::write(at("pub"), pair.pk.to_box().unwrap().into_string()).unwrap();
+    fs::write(at("SHA256SUMS"), "00  a.ova\n").unwrap();
+    let signed = eyot_image(&["sign", &at("SHA256SUMS"), "--minisign-key", &at("key")]);
+    assert!(signed.status.success(), "{}", stderr(&signed));
+    for key in [at("pub"), pair.pk.to_base64()] {
+        let verified = eyot_image(&["verify", &at("SHA256SUMS"), "--minisign-key", &key]);
+        assert!(verified.status.success(), "{}", stderr(&verified));
+    }
+    fs::write(at("SHA256SUMS"), "01  a.ova\n").unwrap();
+    let verified = eyot_image(&["verify", &at("SHA256SUMS"), "--minisign-key", &at("pub")]);
+    assert_eq!(verified.status.code(), Some(1));
+    assert!(
+        stderr(&verified).contains("the signature does not belong to this file and key"),
+        "{}",
+        stderr(&verified)
+    );
+    let usage = eyot_image(&["sign", &at("SHA256SUMS")]);
+    assert_eq!(usage.status.code(), Some(2));
+}

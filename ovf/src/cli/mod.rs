@@ -50,7 +50,7 @@ enum Command {
     Verify(inspect::Verify),
     /// Give a foreign streamOptimized VMDK the exact end it lacks
     Repair(repair::RepairCommand),
-    /// Add a publisher's signature to an OVA
+    /// Add a publisher's signature to an OVA, or make a detached one
     Sign(sign::Sign),
 }
 
