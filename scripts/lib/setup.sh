@@ -5,6 +5,8 @@
 readonly ZIGBUILD_VERSION=0.24.1
 readonly CARGO_DEB_VERSION=3.8.0
 readonly ZIG_VERSION=0.17.1
+# The last Packer under the MPL, with its builders inside; built from source where the archive has none (Ubuntu 24.04).
+readonly PACKER_VERSION=1.9.4
 
 # Building binaries, packages, the base disk and the image.
 readonly BUILD_PACKAGES=(
@@ -13,7 +15,7 @@ readonly BUILD_PACKAGES=(
   # the base disk
   mmdebstrap debian-archive-keyring gdisk mtools e2fsprogs mount util-linux
   # the bake
-  qemu-system-x86 qemu-utils packer xorriso openssh-client
+  qemu-system-x86 qemu-utils xorriso openssh-client
 )
 
 # Testing on top of it.
@@ -73,6 +75,28 @@ zig() {
   PATH=$place/bin:$PATH
 }
 
+# The user's own Packer, the archive's, or one built here. 1.10 and newer come without builders and fetch the one named in
+# packer/plugins.
+packer_tool() {
+  PATH=$CACHE/tools/bin:$PATH
+  if ! command -v packer >/dev/null; then
+    if apt-cache show packer >/dev/null 2>&1; then
+      install_packages packer
+    else
+      install_packages golang-go
+      say "building packer $PACKER_VERSION"
+      GOBIN=$CACHE/tools/bin GOPATH=$CACHE/tools/go GOFLAGS=-modcacherw go install "github.com/hashicorp/packer@v$PACKER_VERSION" >&2 ||
+        die "could not build packer $PACKER_VERSION; install Packer yourself and run this again"
+      rm -rf "$CACHE/tools/go"
+    fi
+  fi
+  local version
+  version=$(packer version | sed -n '1s/^Packer v//p')
+  if [[ $(printf '%s\n' 1.10.0 "$version" | sort -V | head -n 1) == 1.10.0 ]]; then
+    packer init "$ROOT/packer/plugins" >&2 || die "Packer $version could not fetch its QEMU builder"
+  fi
+}
+
 # Sets up for building; afterwards the tools are on PATH and libpcap is found by the pcap crate.
 setup_build() {
   mkdir -p "$CACHE/tools"
@@ -80,6 +104,7 @@ setup_build() {
   need_rust
   cargo_tool cargo-zigbuild "$ZIGBUILD_VERSION"
   cargo_tool cargo-deb "$CARGO_DEB_VERSION"
+  packer_tool
   zig
   libpcap
 }
