@@ -8,6 +8,8 @@ use std::fs::{self, File};
 use std::io::Cursor;
 use std::os::unix::fs::FileExt;
 
+use eyot_image::disk::Survey;
+use eyot_image::pass::pack;
 use eyot_image::vhdx::{self, Allocation, BlockState, Options, SectorSize, Vhdx};
 use eyot_image::vmdk::{self, Layout, Vmdk};
 use support::{awkward_disks, control, disk, images, noise, prose, run, MIB};
@@ -214,4 +216,49 @@ fn verifiers_name_damage_with_its_place() {
     assert!(said(entry, 1).contains("block 0 has state 7, impossible without a parent"));
     assert!(said(entry + 2, 0x10).contains("block 0 at 5242880, 1048576 bytes long, overlaps block 35"));
     assert!(said(entry + 2, 0x80).contains("block 0 at 12582912, 1048576 bytes long, reaches beyond"));
+}
+
+#[test]
+fn a_qcow2_gives_the_same_bytes_as_its_raw_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let size = 70 * MIB + 512;
+    let raw = disk(
+        dir.path(),
+        "raw",
+        size,
+        &[
+            (0, prose(300_000)),
+            (20 * MIB, vec![0; 1 << 20]),
+            (40 * MIB + 5, noise(200_000, 1)),
+            (size - 1, vec![1]),
+        ],
+    );
+    let (expected, _) = images(&raw, 2, Options::default());
+    for more in [&["-c"][..], &["-o", "cluster_size=4k"], &["-o", "cluster_size=2M,lazy_refcounts=on"]] {
+        let qcow2 = at("disk.qcow2");
+        let (from, to) = (raw.to_str().unwrap(), qcow2.to_str().unwrap());
+        run("qemu-img", &[&["convert", "-f", "raw", "-O", "qcow2"], more, &[from, to]].concat());
+        let control = control(2);
+        let opened = eyot_image::disk::open(&qcow2).unwrap();
+        let survey = Survey::of(&*opened, &control).unwrap();
+        let mut vmdk = vmdk::StreamWriter::new(Vec::new(), &survey).unwrap();
+        pack(&*opened, &survey, &mut [&mut vmdk], &control).unwrap();
+        assert!(vmdk.finish().unwrap().0 == expected, "{more:?}");
+    }
+    let overlay = at("overlay.qcow2");
+    run(
+        "qemu-img",
+        &["create", "-f", "qcow2", "-b", raw.to_str().unwrap(), "-F", "raw", overlay.to_str().unwrap()],
+    );
+    let refused = eyot_image::disk::open(&overlay).err().unwrap().to_string();
+    assert!(refused.contains("keeps its content in another file"), "{refused}");
+    let extended = at("extended.qcow2");
+    run("qemu-img", &["create", "-f", "qcow2", "-o", "extended_l2=on", extended.to_str().unwrap(), "1M"]);
+    assert!(
+        eyot_image::disk::open(&extended).is_err(),
+        "not known to the reader, so refused rather than misread"
+    );
+    fs::write(at("bent.qcow2"), b"QFI\xfb and then nothing").unwrap();
+    assert!(eyot_image::disk::open(&at("bent.qcow2")).is_err());
 }

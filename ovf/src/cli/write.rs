@@ -8,7 +8,7 @@ use anyhow::{bail, Context, Result};
 use clap::{Args, ValueEnum};
 use eyot_image::artefact::{Artefact, PUBLIC_MODE};
 use eyot_image::digest::{sha256_hex, sha256_of, Hashing};
-use eyot_image::disk::{Disk, RawDisk, Survey};
+use eyot_image::disk::{self, Disk, Survey};
 use eyot_image::helpers::helpers;
 use eyot_image::ova::Plan;
 use eyot_image::pass::{pack, Control};
@@ -21,7 +21,7 @@ use super::{date, Threads};
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  eyot-image convert disk.raw disk.vmdk --threads 2")]
 pub struct Convert {
-    /// Raw disk, sparse or not, or a block device
+    /// Raw disk, sparse or not, a qcow2, or a block device
     input: PathBuf,
     /// Image to write, ending in .vmdk or .vhdx
     output: PathBuf,
@@ -32,7 +32,7 @@ pub struct Convert {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  eyot-image ova disk.raw eyot.ova --version 1.2.0 --capture-nics 2")]
 pub struct Ova {
-    /// Raw disk, sparse or not, or a block device
+    /// Raw disk, sparse or not, a qcow2, or a block device
     input: PathBuf,
     /// Archive to write, ending in .ova; the virtual machine takes its name
     output: PathBuf,
@@ -74,7 +74,7 @@ impl VhdxOptions {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  eyot-image vhdx disk.raw disk.vhdx --allocation fixed")]
 pub struct VhdxCommand {
-    /// Raw disk, sparse or not, or a block device
+    /// Raw disk, sparse or not, a qcow2, or a block device
     input: PathBuf,
     /// Disk to write
     output: PathBuf,
@@ -89,7 +89,7 @@ pub struct VhdxCommand {
     after_help = "Example:\n  eyot-image images disk.raw --out-dir dist --name eyot-1.2.0-debian-12-amd64"
 )]
 pub struct Images {
-    /// Raw disk, sparse or not, or a block device
+    /// Raw disk, sparse or not, a qcow2, or a block device
     input: PathBuf,
     /// Directory for NAME.ova, NAME.vhdx, the import scripts and SHA256SUMS
     #[arg(long, value_name = "DIR")]
@@ -113,7 +113,7 @@ pub fn convert(c: Convert, control: Control) -> Result<ExitCode> {
             let (disk, survey) = survey(&c.input, &control)?;
             let out = Artefact::create(&c.output, PUBLIC_MODE)?;
             let mut writer = StreamWriter::new(out, &survey).with_context(|| writing(&c.output))?;
-            pack(&disk, &survey, &mut [&mut writer], &control).with_context(|| writing(&c.output))?;
+            pack(&*disk, &survey, &mut [&mut writer], &control).with_context(|| writing(&c.output))?;
             let (out, _) = writer.finish().with_context(|| writing(&c.output))?;
             out.commit()?;
             Ok(ExitCode::SUCCESS)
@@ -134,7 +134,7 @@ fn write_vhdx(input: &Path, output: &Path, options: Options, control: &Control) 
     let (disk, survey) = survey(input, control)?;
     let out = Artefact::create(output, PUBLIC_MODE)?;
     let mut writer = Writer::new(out, &survey, options).with_context(|| writing(output))?;
-    pack(&disk, &survey, &mut [&mut writer], control).with_context(|| writing(output))?;
+    pack(&*disk, &survey, &mut [&mut writer], control).with_context(|| writing(output))?;
     let (out, _) = writer.finish().with_context(|| writing(output))?;
     out.commit()?;
     Ok(ExitCode::SUCCESS)
@@ -155,7 +155,7 @@ pub fn ova(c: Ova, control: Control) -> Result<ExitCode> {
     let plan = Plan::new(&profile, &survey, signer.as_ref(), date()?)?;
     let out = Artefact::create(&c.output, PUBLIC_MODE)?;
     let mut writer = plan.start(out, &survey).with_context(|| writing(&c.output))?;
-    pack(&disk, &survey, &mut [&mut writer], &control).with_context(|| writing(&c.output))?;
+    pack(&*disk, &survey, &mut [&mut writer], &control).with_context(|| writing(&c.output))?;
     let (out, _) = plan.finish(writer).with_context(|| writing(&c.output))?;
     out.commit()?;
     Ok(ExitCode::SUCCESS)
@@ -180,7 +180,7 @@ pub fn images(c: Images, control: Control) -> Result<ExitCode> {
     let mut ova = plan.start(ova, &survey).with_context(|| writing(&ova_path))?;
     let mut vhdx =
         Writer::new(Hashing::new(vhdx), &survey, c.vhdx.options()).with_context(|| writing(&vhdx_path))?;
-    pack(&disk, &survey, &mut [&mut ova, &mut vhdx], &control)
+    pack(&*disk, &survey, &mut [&mut ova, &mut vhdx], &control)
         .with_context(|| format!("cannot write the images in {}", c.out_dir.display()))?;
     let (mut ova, facts) = plan.finish(ova).with_context(|| writing(&ova_path))?;
     let (vhdx, _) = vhdx.finish().with_context(|| writing(&vhdx_path))?;
@@ -207,10 +207,9 @@ pub fn images(c: Images, control: Control) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn survey(input: &Path, control: &Control) -> Result<(RawDisk, Survey)> {
-    let disk = RawDisk::open(input)?;
-    let survey = Survey::of(&disk, control)?;
-    debug_assert_eq!(disk.size(), survey.size());
+fn survey(input: &Path, control: &Control) -> Result<(Box<dyn Disk>, Survey)> {
+    let disk = disk::open(input)?;
+    let survey = Survey::of(&*disk, control)?;
     Ok((disk, survey))
 }
 

@@ -3,14 +3,17 @@
 //! Sizes and offsets are bytes. A disk is looked at in blocks of 1 MiB (a VHDX block; sixteen VMDK grains), numbered
 //! from 0. One file per kind of source; [`survey`] is the first look that tells which blocks hold anything.
 
+mod qcow2;
 mod raw;
 mod survey;
 
+use std::io::Read;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub use qcow2::Qcow2Disk;
 pub use raw::RawDisk;
 pub use survey::{block_range, Block, ContentId, Survey};
 
@@ -43,6 +46,25 @@ pub trait Disk: Send + Sync {
     fn changed_at(&self, offset: u64) -> DiskError;
 }
 
+/// Opens a disk: qcow2 by its signature, else raw.
+///
+/// A guest that writes the signature at the start of its raw disk can so have it read as qcow2; since images that refer
+/// to other files are refused, it can give away nothing but itself.
+pub fn open(path: &Path) -> Result<Box<dyn Disk>, DiskError> {
+    let failed = |source| DiskError::Open { path: path.to_owned(), source };
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    let mut head = Vec::new();
+    if metadata.is_file() {
+        let file = std::fs::File::open(path).map_err(failed)?;
+        file.take(qcow2::SIGNATURE.len() as u64).read_to_end(&mut head).map_err(failed)?;
+    }
+    Ok(if head == qcow2::SIGNATURE {
+        Box::new(Qcow2Disk::open(path)?)
+    } else {
+        Box::new(RawDisk::open(path)?)
+    })
+}
+
 /// Why a disk cannot be used.
 #[derive(Debug, Error)]
 pub enum DiskError {
@@ -54,6 +76,12 @@ pub enum DiskError {
         /// the cause
         #[source]
         source: std::io::Error,
+    },
+    /// A qcow2 that is only part of a disk.
+    #[error("qcow2 {} keeps its content in another file; make it whole with `qemu-img convert -O qcow2 IN OUT`", path.display())]
+    NotWhole {
+        /// the file
+        path: PathBuf,
     },
     /// A directory, pipe or terminal.
     #[error("{} is neither a file nor a block device", path.display())]
