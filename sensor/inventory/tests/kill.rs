@@ -46,7 +46,6 @@ fn child() {
         let at = Timestamp(i64::from(n));
         let frame = Frame { at, link: LinkType::ETHERNET, bytes: &bytes, wire_len: 42, vlan: None };
         inventory.frame(&mut dissector, &frame);
-        inventory.identify(usize::MAX);
         store.save(&mut inventory, true, &[mac(n)], at).unwrap();
         if n % 3 == 0 {
             let batch = spool.next(2, at).unwrap().unwrap();
