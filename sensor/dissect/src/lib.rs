@@ -44,6 +44,7 @@ mod nbns;
 mod nd;
 mod ntp;
 mod profinet;
+mod quic;
 mod rtsp;
 mod s7;
 mod sccp;

@@ -7,8 +7,8 @@ use crate::packet::Packet;
 use crate::readings::Readings;
 use crate::{
     arp, bacnet, browser, cdp, dhcp, dhcp6, dns, enip, ftp, http, lldp, llmnr, mdns, mndp, modbus, mqtt,
-    nbns, nd, ntp, profinet, rtsp, s7, sccp, sip, smtp, snmp, ssdp, ssh, stp, telnet, tls, tplink, ubiquiti,
-    upnp, wsd,
+    nbns, nd, ntp, profinet, quic, rtsp, s7, sccp, sip, smtp, snmp, ssdp, ssh, stp, telnet, tls, tplink,
+    ubiquiti, upnp, wsd,
 };
 
 /// Where a protocol is looked for.
@@ -92,6 +92,7 @@ pub(crate) static PROTOCOLS: &[Protocol] = &[
     snmp::PROTOCOL,
     ntp::PROTOCOL,
     bacnet::PROTOCOL,
+    quic::PROTOCOL,
     tls::PROTOCOL,
     rtsp::PROTOCOL,
     http::PROTOCOL,

@@ -60,7 +60,8 @@ fn read(packet: &Packet<'_>, readings: &mut Readings<'_>) -> Outcome {
     if let Some(engine) = message.engine.filter(|engine| !engine.is_empty()) {
         readings.text(Field::SnmpEngine, &hex(engine));
     }
-    if let Some(enterprise) = &message.enterprise {
+    // a generic trap names a standard's object
+    if let Some(enterprise) = message.enterprise.as_ref().filter(|id| id.starts_with(ENTERPRISES)) {
         readings.text(Field::SnmpTrap, enterprise);
     }
     for (object, value) in message.values().take(MAX_VALUES) {

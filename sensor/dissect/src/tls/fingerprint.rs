@@ -43,7 +43,7 @@ fn ja3_text(hello: &ClientHello<'_>) -> String {
 }
 
 /// The JA4 fingerprint, `t13d1516h2_8daaf6152771_e5627efa2ab1`.
-pub(super) fn ja4(hello: &ClientHello<'_>, transport: Transport) -> String {
+pub(crate) fn ja4(hello: &ClientHello<'_>, transport: Transport) -> String {
     let mut ciphers: Vec<u16> = numbers(hello.ciphers).collect();
     let mut kinds: Vec<u16> =
         hello.extensions.iter().map(|(kind, _)| *kind).filter(|kind| !is_grease(*kind)).collect();

@@ -32,7 +32,7 @@ fn read(stream: &mut Stream<'_>, readings: &mut Readings<'_>) -> Verdict {
         match message {
             Handshake::ClientHello(body) => {
                 if let Some(hello) = parser::client_hello(body) {
-                    client_hello(&hello, Transport::Tcp, readings);
+                    client_hello(&hello, readings);
                 }
                 return Verdict::Done;
             }
@@ -62,24 +62,26 @@ fn read(stream: &mut Stream<'_>, readings: &mut Readings<'_>) -> Verdict {
 }
 
 /// All that a client's hello says. Fingerprints need all of it.
-pub(crate) fn client_hello(hello: &ClientHello<'_>, transport: Transport, readings: &mut Readings<'_>) {
+fn client_hello(hello: &ClientHello<'_>, readings: &mut Readings<'_>) {
     names(hello, readings);
-    if !hello.whole {
-        return;
-    }
-    if transport == Transport::Tcp {
+    if hello.whole {
         readings.text(Field::TlsJa3, &fingerprint::ja3(hello));
+        readings.text(Field::TlsJa4, &fingerprint::ja4(hello, Transport::Tcp));
     }
-    readings.text(Field::TlsJa4, &fingerprint::ja4(hello, transport));
 }
 
 fn names(hello: &ClientHello<'_>, readings: &mut Readings<'_>) {
     if let Some(name) = hello.server_name() {
         readings.bytes(Field::TlsSni, name);
     }
+    readings.text(Field::TlsAlpn, &offers(hello));
+}
+
+/// ALPN offers joined by commas.
+pub(crate) fn offers(hello: &ClientHello<'_>) -> String {
     let offers: Vec<_> =
         hello.alpn().filter(|offer| !fingerprint::is_grease_offer(offer)).map(clean).collect();
-    readings.text(Field::TlsAlpn, &offers.join(","));
+    offers.join(",")
 }
 
 /// The first certificate is the server's own.
