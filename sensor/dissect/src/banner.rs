@@ -13,17 +13,21 @@ pub(crate) fn line(bytes: &[u8]) -> Option<&[u8]> {
     bytes.get(..end).map(<[u8]>::trim_ascii_end)
 }
 
-/// Gives the first line, without `prefix`, once it is whole.
+/// Gives the first line of a direction, without `prefix`, once it is whole. The connection may go on as another
+/// protocol, so it is not given up; later lines that look like a greeting are answers and not given.
 pub(crate) fn say_line(
     stream: &Stream<'_>,
     prefix: &[u8],
     field: Field,
     readings: &mut Readings<'_>,
 ) -> Verdict {
+    if !stream.first {
+        return Verdict::Message;
+    }
     match line(stream.bytes) {
         Some(text) => {
             readings.bytes(field, text.strip_prefix(prefix).unwrap_or(text));
-            Verdict::Done
+            Verdict::Message
         }
         None if stream.last || stream.bytes.len() >= MAX_LINE => Verdict::NotMine,
         None => Verdict::More(stream.bytes.len() + 1),

@@ -28,6 +28,9 @@ const MAX_ATTEMPTS: u8 = 16;
 /// Segments beyond a gap after which the missing one is taken to be lost to the mirror.
 const MAX_BEYOND_GAP: u8 = 3;
 
+/// First byte of a TLS record that begins a handshake.
+const TLS_HANDSHAKE: u8 = 22;
+
 /// First bytes of one direction's message, as shown to a reader.
 pub(crate) struct Stream<'a> {
     /// From the message's first byte.
@@ -36,6 +39,8 @@ pub(crate) struct Stream<'a> {
     pub fresh: usize,
     /// No more will be shown: the direction ended, was cut, or reached its bound.
     pub last: bool,
+    /// No message of this direction was read before.
+    pub first: bool,
     /// A number that the reader may keep between calls about one message; 0 at its start.
     pub mark: &'a mut u32,
     /// Who sent it to whom; the payload is that of the latest segment.
@@ -210,15 +215,11 @@ impl Flows {
     ) -> Option<usize> {
         let direction = self.slots.get_mut(place)?.directions.get_mut(side)?;
         let known = (direction.state == State::Between).then_some(usize::from(direction.protocol));
-        let reader = match known {
-            Some(index) => {
-                stream_of(index).filter(|reader| (reader.starts)(tcp.payload, packet)).map(|r| (index, r))
-            }
-            None => PROTOCOLS.iter().enumerate().find_map(|(index, protocol)| {
-                let reader = protocol.stream.as_ref()?;
-                (reader.starts)(tcp.payload, packet).then_some((index, reader))
-            }),
-        };
+        let own = known.and_then(|index| Some((index, stream_of(index)?)));
+        let own = own.filter(|(_, reader)| (reader.starts)(tcp.payload, packet));
+        // a connection may turn to TLS on the way: STARTTLS, or CONNECT through a proxy
+        let may_be_another = known.is_none() || tcp.payload.first() == Some(&TLS_HANDSHAKE);
+        let reader = own.or_else(|| if may_be_another { recognise(tcp.payload, packet) } else { None });
         let Some((index, reader)) = reader else {
             // the body of a message that was read, or nothing that is known here
             if known.is_none() {
@@ -234,10 +235,13 @@ impl Flows {
         direction.mark = 0;
         direction.attempts = 1;
         direction.beyond_gap = 0;
+        let first = direction.messages == 0;
         let last = tcp.fin || packet.truncated || tcp.payload.len() >= self.max_bytes;
         let bytes = tcp.payload.get(..self.max_bytes).unwrap_or(tcp.payload);
-        let verdict =
-            (reader.read)(&mut Stream { bytes, fresh: 0, last, mark: &mut direction.mark, packet }, readings);
+        let verdict = (reader.read)(
+            &mut Stream { bytes, fresh: 0, last, first, mark: &mut direction.mark, packet },
+            readings,
+        );
         match verdict {
             Verdict::More(need) if !last => {
                 direction.need = u32::try_from(need).unwrap_or(u32::MAX);
@@ -296,7 +300,9 @@ impl Flows {
         direction.attempts += 1;
         let index = usize::from(direction.protocol);
         let reader = stream_of(index)?;
-        let mut stream = Stream { bytes: &buffer.bytes, fresh, last, mark: &mut direction.mark, packet };
+        let first = direction.messages == 0;
+        let mut stream =
+            Stream { bytes: &buffer.bytes, fresh, last, first, mark: &mut direction.mark, packet };
         let verdict = (reader.read)(&mut stream, readings);
         match verdict {
             Verdict::More(need) if !last => direction.need = u32::try_from(need).unwrap_or(u32::MAX),
@@ -425,6 +431,14 @@ fn count(counters: &mut Counters, index: usize, verdict: Verdict, readings: &Rea
         Verdict::More(_) => None,
     };
     counters.count(index, outcome, readings);
+}
+
+/// The protocol that a direction with these first bytes belongs to.
+fn recognise(bytes: &[u8], packet: &Packet<'_>) -> Option<(usize, &'static StreamReader)> {
+    PROTOCOLS.iter().enumerate().find_map(|(index, protocol)| {
+        let reader = protocol.stream.as_ref()?;
+        (reader.starts)(bytes, packet).then_some((index, reader))
+    })
 }
 
 fn stream_of(index: usize) -> Option<&'static StreamReader> {

@@ -205,6 +205,7 @@ fields! {
     ProfinetVendor = "profinet.vendor", "device vendor value (type of station)";
     ProfinetDevice = "profinet.device", "vendor and device identifier, hexadecimal, `002a 0a01`";
     ProfinetRole = "profinet.role", "roles, comma-joined names (io_device, io_controller, io_multidevice, io_supervisor)";
+    TlsAltName = "tls.alt_name", "an alternative name, host or address, of a certificate the device presented (up to TLS 1.2)";
     QuicSni = "quic.sni", "server name in a ClientHello the device sent over QUIC";
     QuicJa4 = "quic.ja4", "JA4 of a ClientHello the device sent over QUIC";
     QuicAlpn = "quic.alpn", "ALPN offers over QUIC, comma-joined";

@@ -64,8 +64,14 @@ impl Said {
         let observations = collect(packet, |readings| {
             if (reader.starts)(packet.payload, packet) {
                 let mut mark = 0;
-                let mut stream =
-                    Stream { bytes: packet.payload, fresh: 0, last: true, mark: &mut mark, packet };
+                let mut stream = Stream {
+                    bytes: packet.payload,
+                    fresh: 0,
+                    last: true,
+                    first: true,
+                    mark: &mut mark,
+                    packet,
+                };
                 verdict = Some((reader.read)(&mut stream, readings));
             }
         });

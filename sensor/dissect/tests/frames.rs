@@ -177,6 +177,29 @@ fn a_new_connection_between_the_same_ports_is_read_again() {
     assert_eq!(listener.all(Field::HttpUserAgent).len(), 3);
 }
 
+/// A ClientHello of TLS 1.0 that asks for `cam.local`.
+const HELLO: &[u8] = b"\x16\x03\x01\x00\x41\x01\x00\x00\x3d\x03\x0100000000000000000000000000000000\x00\x00\x02\x00\x2f\x01\x00\
+    \x00\x12\x00\x00\x00\x0e\x00\x0c\x00\x00\x09cam.local";
+
+#[test]
+fn a_connection_turns_to_tls_on_the_way() {
+    let mut listener = listener();
+    let connect = b"CONNECT cam.local:443 HTTP/1.1\r\nHost: cam.local\r\n\r\n";
+    listener.hear(&tcp(client(50000), server(3128), 1, ACK, connect));
+    listener.hear(&tcp(client(50000), server(3128), 1 + connect.len() as u32, ACK, HELLO));
+    assert_eq!(listener.all(Field::HttpPath), ["CONNECT cam.local:443"]);
+    assert_eq!(listener.all(Field::TlsSni), ["cam.local"]);
+
+    let mut sequence = 1;
+    for line in ["220 mail ESMTP Postfix\r\n", "250-STARTTLS\r\n", "220 2.0.0 Ready to start TLS\r\n"] {
+        listener.hear(&tcp(server(25), client(50001), sequence, ACK, line.as_bytes()));
+        sequence += line.len() as u32;
+    }
+    assert_eq!(listener.all(Field::SmtpBanner), ["mail ESMTP Postfix"]);
+    listener.hear(&tcp(client(50001), server(25), 1, ACK, HELLO));
+    assert_eq!(listener.all(Field::TlsSni).len(), 2);
+}
+
 #[test]
 fn a_flood_of_unfinished_messages_does_not_hide_a_device() {
     let limits = Limits { max_flows: 256, max_flow_bytes: 4096, max_collecting: 16 };

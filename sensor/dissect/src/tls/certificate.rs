@@ -1,14 +1,55 @@
-//! The subject of an X.509 certificate (RFC 5280 section 4.1). Nothing is verified: a device's own word is wanted, not
+//! The subject of an X.509 certificate (RFC 5280 section 4.1) and its alternative names (section 4.2.1.6). Nothing is verified: a device's own word is wanted, not
 //! trust.
 
-use crate::der::{object_id, Elements, INTEGER, OBJECT_ID, SEQUENCE, SET};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::der::{object_id, Elements, INTEGER, OBJECT_ID, OCTET_STRING, SEQUENCE, SET};
 use crate::value::clean;
 
 /// Explicit tag of the version.
 const VERSION: u8 = 0xa0;
 const BMP_STRING: u8 = 0x1e;
-/// Parts of a name read at most.
+/// Parts of a name, and alternative names, read at most.
 const MAX_PARTS: usize = 16;
+/// Explicit tag of the extensions, and those of two kinds of alternative name.
+const EXTENSIONS: u8 = 0xa3;
+const DNS_NAME: u8 = 0x82;
+const IP_ADDRESS: u8 = 0x87;
+/// 2.5.29.17, subject alternative name.
+const ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+
+/// The subject's alternative names: host names and addresses.
+pub(super) fn alternative_names(certificate: &[u8]) -> Vec<String> {
+    let names = || {
+        let mut tbs = Elements::new(certificate).enter(SEQUENCE)?.enter(SEQUENCE)?;
+        let (_, extensions) = tbs.find(|(tag, _)| *tag == EXTENSIONS)?;
+        let extensions = Elements::new(extensions).enter(SEQUENCE)?;
+        let names = extensions.filter(|(tag, _)| *tag == SEQUENCE).find_map(|(_, extension)| {
+            let mut parts = Elements::new(extension);
+            let is_names = parts.expect(OBJECT_ID)? == ALTERNATIVE_NAME;
+            // whether it is critical may stand between
+            let (_, value) = parts.find(|(tag, _)| *tag == OCTET_STRING)?;
+            if is_names {
+                Elements::new(value).enter(SEQUENCE)
+            } else {
+                None
+            }
+        })?;
+        Some(names.filter_map(|(tag, value)| alternative_name(tag, value)).take(MAX_PARTS).collect())
+    };
+    names().unwrap_or_default()
+}
+
+fn alternative_name(tag: u8, value: &[u8]) -> Option<String> {
+    match tag {
+        DNS_NAME => Some(clean(value).into_owned()),
+        IP_ADDRESS => match *value {
+            [a, b, c, d] => Some(Ipv4Addr::new(a, b, c, d).to_string()),
+            _ => Some(Ipv6Addr::from(<[u8; 16]>::try_from(value).ok()?).to_string()),
+        },
+        _ => None,
+    }
+}
 
 /// The subject as `CN=…, O=…`, in the certificate's order. The certificate may be cut behind it.
 pub(super) fn subject(certificate: &[u8]) -> Option<String> {
@@ -63,7 +104,8 @@ pub(super) mod tests {
     use crate::Field;
 
     fn element(tag: u8, value: &[u8]) -> Vec<u8> {
-        [&[tag, 0x81, value.len() as u8], value].concat()
+        let [high, low] = (value.len() as u16).to_be_bytes();
+        [&[tag, 0x82, high, low], value].concat()
     }
 
     fn name(parts: &[(&[u8], u8, &[u8])]) -> Vec<u8> {
@@ -82,6 +124,17 @@ pub(super) mod tests {
             (&[0x55, 4, 10], 0x0c, b"Axis Communications AB"),
             (&[0x55, 4, 3], BMP_STRING, b"\0a\0x\0-\x001"),
         ]);
+        let other = element(
+            SEQUENCE,
+            &[element(OBJECT_ID, &[0x55, 0x1d, 0x0f]), element(OCTET_STRING, &[])].concat(),
+        );
+        let list = [element(DNS_NAME, b"ax-1.local"), element(IP_ADDRESS, &[192, 168, 1, 20])].concat();
+        let names = [
+            element(OBJECT_ID, ALTERNATIVE_NAME),
+            element(0x01, &[0xff]),
+            element(OCTET_STRING, &element(SEQUENCE, &list)),
+        ];
+        let names = element(SEQUENCE, &names.concat());
         let tbs = [
             element(VERSION, &[2, 1, 2]),
             element(INTEGER, &[1]),
@@ -89,6 +142,8 @@ pub(super) mod tests {
             name(&[(&[0x55, 4, 3], 0x0c, b"issuer")]),
             element(SEQUENCE, &[]),
             subject,
+            element(SEQUENCE, &[]),
+            element(EXTENSIONS, &element(SEQUENCE, &[other, names].concat())),
         ]
         .concat();
         element(SEQUENCE, &element(SEQUENCE, &tbs))
@@ -97,15 +152,17 @@ pub(super) mod tests {
     /// ServerHello of TLS 1.2, Certificate, in two records.
     fn flight() -> Vec<u8> {
         let certificate = certificate();
-        let length = certificate.len() as u8;
+        let length = |more: usize| (certificate.len() as u16 + more as u16).to_be_bytes();
+        let ([a, b], [c, d], [e, f]) = (length(6), length(3), length(0));
         let mut hello = vec![2, 0, 0, 38, 3, 3];
         hello.extend([9; 32]);
         hello.extend([0, 0xc0, 0x2f, 0]);
-        let mut message = vec![11, 0, 0, length + 6, 0, 0, length + 3, 0, 0, length];
+        let mut message = vec![11, 0, a, b, 0, c, d, 0, e, f];
         message.extend(&certificate);
         let mut out = vec![22, 3, 3, 0, hello.len() as u8];
         out.extend(hello);
-        out.extend([22, 3, 3, 0, message.len() as u8]);
+        out.extend([22, 3, 3]);
+        out.extend((message.len() as u16).to_be_bytes());
         out.extend(message);
         out
     }
@@ -119,13 +176,21 @@ pub(super) mod tests {
     fn a_server_shows_it() {
         let flight = flight();
         let said = Said::in_stream(&PROTOCOL, &packet(&flight));
-        assert_eq!(said.pairs(), [(Field::TlsCertificate, "O=Axis Communications AB, CN=ax-1")]);
+        assert_eq!(
+            said.pairs(),
+            [
+                (Field::TlsCertificate, "O=Axis Communications AB, CN=ax-1"),
+                (Field::TlsAltName, "ax-1.local"),
+                (Field::TlsAltName, "192.168.1.20"),
+            ]
+        );
     }
 
     #[test]
     fn survives_any_bytes() {
         survives(&certificate(), |bytes| {
             subject(bytes);
+            alternative_names(bytes);
         });
         survives(&flight(), |bytes| {
             Said::in_stream(&PROTOCOL, &packet(bytes));

@@ -15,7 +15,7 @@ use parser::{ClientHello, Handshake};
 
 pub(crate) const PROTOCOL: Protocol = Protocol {
     name: "tls",
-    description: "Transport Layer Security: server name, ALPN, JA3, JA4, certificate subject",
+    description: "Transport Layer Security: server name, ALPN, JA3, JA4, certificate subject and names",
     carriers: &[Carrier::AnyTcp],
     message: None,
     stream: Some(StreamReader { starts, read }),
@@ -86,7 +86,11 @@ pub(crate) fn offers(hello: &ClientHello<'_>) -> String {
 
 /// The first certificate is the server's own.
 fn leaf(chain: &[u8], readings: &mut Readings<'_>) {
-    if let Some(subject) = parser::first_certificate(chain).and_then(certificate::subject) {
+    let Some(certificate) = parser::first_certificate(chain) else { return };
+    if let Some(subject) = certificate::subject(certificate) {
         readings.text(Field::TlsCertificate, &subject);
+    }
+    for name in certificate::alternative_names(certificate) {
+        readings.text(Field::TlsAltName, &name);
     }
 }
