@@ -42,7 +42,10 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route(path::HEALTH, post(api::health).layer(DefaultBodyLimit::max(MAX_HEALTH_BODY)));
     let programs = Router::new()
         .route("/api/v1/sensors", get(api::sensors::list).post(api::sensors::register))
-        .route("/api/v1/sensors/{id}", get(api::sensors::one).delete(api::sensors::delete))
+        .route(
+            "/api/v1/sensors/{id}",
+            get(api::sensors::one).patch(api::sensors::edit).delete(api::sensors::delete),
+        )
         .route("/api/v1/sensors/{id}/activation", post(api::sensors::reissue))
         .route("/api/v1/devices", get(api::devices::list))
         .route("/api/v1/devices/{id}", get(api::devices::one));
@@ -55,9 +58,12 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/getting-started/seed", post(pages::getting_started::seed))
         .route("/sensors", get(pages::sensors::list))
         .route("/sensors/{id}", get(pages::sensors::one))
+        .route("/sensors/{id}/edit", post(pages::sensors::edit))
         .route("/sensors/{id}/activation", post(pages::sensors::reissue))
         .route("/sensors/{id}/delete", get(pages::sensors::confirm_deletion).post(pages::sensors::delete))
         .route("/devices", get(pages::inventory::list))
+        .route("/devices/columns", post(pages::inventory::choose_columns))
+        .route("/audit", get(pages::audit::list))
         .route("/devices.csv", get(pages::inventory::csv))
         .route("/devices.json", get(pages::inventory::json))
         .route("/devices/{id}", get(pages::device::one))

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{App, Changer, Problem, Viewer};
 use crate::rules::health;
 use crate::rules::registration::{self, activation_command, Issued};
-use crate::store::{self, SensorDeletion};
+use crate::store::{self, Actor, SensorDeletion, SensorEdit};
 
 /// A sensor in an answer.
 #[derive(Serialize)]
@@ -194,12 +194,12 @@ pub async fn register(
     Json(request): Json<Registration>,
 ) -> Result<(StatusCode, Json<IssuedView>), Problem> {
     checked(&request.settings)?;
-    let now = Timestamp::now();
+    let by = Actor::now(&user.name);
     let issued =
-        registration::register(&portal.store, &portal.identity, &request.name, &request.subscription, now)
+        registration::register(&portal.store, &portal.identity, &request.name, &request.subscription, by)
             .await?;
     tracing::info!(sensor = %issued.sensor, name = issued.name, by = user.name, "sensor registered");
-    let view = IssuedView::of(issued, "Sensor registration successful", &request.settings, now)?;
+    let view = IssuedView::of(issued, "Sensor registration successful", &request.settings, by.at)?;
     Ok((StatusCode::CREATED, Json(view)))
 }
 
@@ -215,10 +215,38 @@ pub async fn reissue(
 ) -> Result<Json<IssuedView>, Problem> {
     let Json(request) = request.unwrap_or_default();
     checked(&request.settings)?;
-    let now = Timestamp::now();
-    let issued = registration::reissue(&portal.store, &portal.identity, id, now).await?;
+    let by = Actor::now(&user.name);
+    let issued = registration::reissue(&portal.store, &portal.identity, id, by).await?;
     tracing::info!(sensor = %id, by = user.name, "activation command created");
-    Ok(Json(IssuedView::of(issued, "Activation command created", &request.settings, now)?))
+    Ok(Json(IssuedView::of(issued, "Activation command created", &request.settings, by.at)?))
+}
+
+/// `PATCH /api/v1/sensors/{id}`; what is left out stays.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    name: Option<String>,
+    zone: Option<String>,
+    subscription: Option<String>,
+}
+
+/// `PATCH /api/v1/sensors/{id}`.
+///
+/// # Errors
+/// There is no such sensor, a name is taken or unusable, or the store fails.
+pub async fn edit(
+    State(portal): App,
+    Changer(user): Changer,
+    Path(id): Path<Uuid>,
+    Json(request): Json<Edit>,
+) -> Result<StatusCode, Problem> {
+    let edit = SensorEdit {
+        name: request.name.as_deref(),
+        zone: request.zone.as_deref(),
+        subscription: request.subscription.as_deref(),
+    };
+    registration::edit(&portal.store, id, edit, Actor::now(&user.name)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `DELETE /api/v1/sensors/{id}`.
@@ -230,7 +258,7 @@ pub async fn delete(
     Changer(user): Changer,
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Problem> {
-    match portal.store.delete_sensor(id, Timestamp::now()).await? {
+    match portal.store.delete_sensor(id, Actor::now(&user.name)).await? {
         SensorDeletion::Deleted => {
             tracing::info!(sensor = %id, by = user.name, "sensor deleted");
             Ok(StatusCode::NO_CONTENT)

@@ -7,14 +7,14 @@ use anyhow::{bail, ensure, Context};
 use clap::{Args, Subcommand};
 use eyot_contract::Timestamp;
 
-use super::{print_table, Data, Format};
+use super::{json, say, table, Data, Format};
 use crate::moments::moment;
 use crate::pages::login::checked_name;
 use crate::portal::Portal;
 use crate::rules::password;
 use crate::rules::role::Role;
 use crate::secret;
-use crate::store;
+use crate::store::{self, Actor};
 
 #[derive(Subcommand)]
 pub(super) enum User {
@@ -120,7 +120,7 @@ impl AddUser {
         let hash = self.password.hash()?;
         let portal = Portal::open(&self.data.data).await?;
         let user = store::User { name: self.name.trim().to_owned(), role: self.role };
-        let added = portal.store.add_user(&user, &hash, false, Timestamp::now()).await?;
+        let added = portal.store.add_user(&user, &hash, false, Actor::command_line()).await?;
         portal.store.close().await;
         ensure!(added, "there is an account named \"{}\" already", user.name);
         portal.forget_setup_secret();
@@ -133,7 +133,7 @@ impl Password {
     async fn run(self) -> anyhow::Result<()> {
         let hash = self.password.hash()?;
         let portal = Portal::open(&self.data.data).await?;
-        let changed = portal.store.set_password(&self.name, &hash).await?;
+        let changed = portal.store.set_password(&self.name, &hash, Actor::command_line()).await?;
         portal.store.close().await;
         ensure!(changed, "there is no account named \"{}\"", self.name);
         println!("{} has a new password", self.name);
@@ -174,7 +174,7 @@ impl CreateToken {
         let portal = Portal::open(&self.data.data).await?;
         let token = format!("eyotapi_{}", secret::new_text()?);
         let hash = secret::hash(token.as_bytes());
-        let added = portal.store.add_api_token(name, self.role, &hash, Timestamp::now()).await?;
+        let added = portal.store.add_api_token(name, self.role, &hash, Actor::command_line()).await?;
         portal.store.close().await;
         ensure!(added, "there is a token named \"{name}\" already; delete it first, or choose another name");
         println!("{token}");
@@ -194,12 +194,12 @@ impl ListTokens {
                     .iter()
                     .map(|t| serde_json::json!({"name": t.name, "role": t.role, "created": made(t.created_at)}))
                     .collect();
-                println!("{}", serde_json::to_string_pretty(&views)?);
+                say(&json(&views)?)?;
             }
             Format::Table => {
                 let row =
                     |t: &store::ApiToken| vec![t.name.clone(), t.role.clone(), moment(made(t.created_at))];
-                print_table(&["NAME", "ROLE", "CREATED"], &tokens.iter().map(row).collect::<Vec<_>>());
+                say(&table(&["NAME", "ROLE", "CREATED"], &tokens.iter().map(row).collect::<Vec<_>>()))?;
             }
         }
         Ok(())
@@ -209,7 +209,7 @@ impl ListTokens {
 impl DeleteToken {
     async fn run(self) -> anyhow::Result<()> {
         let portal = Portal::open(&self.data.data).await?;
-        let deleted = portal.store.delete_api_token(&self.name).await?;
+        let deleted = portal.store.delete_api_token(&self.name, Actor::command_line()).await?;
         portal.store.close().await;
         if !deleted {
             bail!(

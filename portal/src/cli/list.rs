@@ -3,13 +3,13 @@
 use clap::Args;
 use eyot_contract::Timestamp;
 
-use super::{print_table, Data, Format};
+use super::{json, say, table, Data, Format};
 use crate::api::devices::DeviceView;
 use crate::api::sensors::SensorView;
 use crate::moments::{moment, relative};
 use crate::portal::Portal;
 use crate::rules::health;
-use crate::store::{DeviceQuery, Order};
+use crate::store::{AuditEntry, DeviceQuery, Order};
 
 #[derive(Args)]
 #[command(after_help = "Example:\n  eyot-portal sensors --format json")]
@@ -34,6 +34,44 @@ pub(super) struct Devices {
     format: Format,
 }
 
+#[derive(Args)]
+#[command(after_help = "Example:\n  eyot-portal audit --format json")]
+pub(super) struct Audit {
+    #[command(flatten)]
+    data: Data,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+impl Audit {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let portal = Portal::open(&self.data.data).await?;
+        let entries = portal.store.audit().await?;
+        portal.store.close().await;
+        match self.format {
+            Format::Json => {
+                let view = |e: &AuditEntry| {
+                    serde_json::json!({
+                        "at": Timestamp(e.at), "by": e.actor, "action": e.action, "on": e.subject, "detail": e.detail,
+                    })
+                };
+                say(&json(&entries.iter().map(view).collect::<Vec<_>>())?)
+            }
+            Format::Table => {
+                let row = |e: &AuditEntry| {
+                    let time = moment(Timestamp(e.at));
+                    vec![time, e.actor.clone(), e.title().to_owned(), e.subject.clone(), e.detail.clone()]
+                };
+                say(&table(
+                    &["TIME", "BY", "WHAT", "ON", "DETAILS"],
+                    &entries.iter().map(row).collect::<Vec<_>>(),
+                ))
+            }
+        }
+    }
+}
+
 impl Sensors {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let portal = Portal::open(&self.data.data).await?;
@@ -43,7 +81,7 @@ impl Sensors {
         match self.format {
             Format::Json => {
                 let views: Vec<_> = sensors.iter().map(|s| SensorView::of(s, now)).collect();
-                println!("{}", serde_json::to_string_pretty(&views)?);
+                say(&json(&views)?)?;
             }
             Format::Table => {
                 let headings =
@@ -61,7 +99,7 @@ impl Sensors {
                         s.devices.to_string(),
                     ]
                 };
-                print_table(&headings, &sensors.iter().map(row).collect::<Vec<_>>());
+                say(&table(&headings, &sensors.iter().map(row).collect::<Vec<_>>()))?;
             }
         }
         Ok(())
@@ -77,7 +115,7 @@ impl Devices {
         match self.format {
             Format::Json => {
                 let views: Vec<_> = found.devices.iter().map(DeviceView::listed).collect();
-                println!("{}", serde_json::to_string_pretty(&views)?);
+                say(&json(&views)?)?;
             }
             Format::Table => {
                 let headings = ["NAME", "IP", "MAC", "VENDOR", "MODEL", "TYPE", "SENSOR", "LAST ACTIVITY"];
@@ -95,7 +133,7 @@ impl Devices {
                         moment(r.last_seen),
                     ]
                 };
-                print_table(&headings, &found.devices.iter().map(row).collect::<Vec<_>>());
+                say(&table(&headings, &found.devices.iter().map(row).collect::<Vec<_>>()))?;
             }
         }
         Ok(())

@@ -8,10 +8,14 @@ mod list;
 mod register;
 mod serve;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use serde::Serialize;
 
 use crate::portal::DATA;
 
@@ -44,6 +48,8 @@ enum Command {
     Sensors(list::Sensors),
     /// List the devices
     Devices(list::Devices),
+    /// List who changed what, newest first
+    Audit(list::Audit),
     /// Manage people's accounts
     #[command(subcommand)]
     User(access::User),
@@ -96,24 +102,44 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Activation(activation) => activation.run().await,
         Command::Sensors(sensors) => sensors.run().await,
         Command::Devices(devices) => devices.run().await,
+        Command::Audit(audit) => audit.run().await,
         Command::User(user) => user.run().await,
         Command::ApiToken(token) => token.run().await,
     }
 }
 
 /// Columns as wide as their widest cell, two blanks between them.
-fn print_table(headings: &[&str], rows: &[Vec<String>]) {
+fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let width = |at: usize| {
         let cells = rows.iter().filter_map(|r| r.get(at)).map(|c| c.chars().count());
         cells.chain([headings[at].chars().count()]).max().unwrap_or(0)
     };
     let widths: Vec<_> = (0..headings.len()).map(width).collect();
-    let print = |cells: &mut dyn Iterator<Item = &str>| {
+    let mut text = String::new();
+    let mut push = |cells: &mut dyn Iterator<Item = &str>| {
         let padded: Vec<_> = cells.zip(&widths).map(|(c, w)| format!("{c:<w$}")).collect();
-        println!("{}", padded.join("  ").trim_end());
+        text.push_str(padded.join("  ").trim_end());
+        text.push('\n');
     };
-    print(&mut headings.iter().copied());
+    push(&mut headings.iter().copied());
     for row in rows {
-        print(&mut row.iter().map(String::as_str));
+        push(&mut row.iter().map(String::as_str));
+    }
+    text
+}
+
+/// A value as JSON, a line break at its end.
+fn json<T: Serialize>(value: &T) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
+}
+
+/// Writes to standard output. A reader that has seen enough (`… | head`) is no error.
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
     }
 }

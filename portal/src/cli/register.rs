@@ -11,6 +11,7 @@ use crate::files;
 use crate::moments::moment;
 use crate::portal::Portal;
 use crate::rules::registration::{self, activation_command, Issued};
+use crate::store::Actor;
 
 #[derive(Args)]
 #[command(after_help = "Example:\n  \
@@ -68,11 +69,11 @@ impl Register {
         // a wrong setting must show before the sensor is registered, not after
         self.carrier.check()?;
         let portal = Portal::open(&self.data.data).await?;
-        let now = Timestamp::now();
+        let by = Actor::command_line();
         let issued =
-            registration::register(&portal.store, &portal.identity, &self.name, &self.subscription, now)
+            registration::register(&portal.store, &portal.identity, &self.name, &self.subscription, by)
                 .await?;
-        self.carrier.hand_over("Sensor registration successful", &issued, now)?;
+        self.carrier.hand_over("Sensor registration successful", &issued, by.at)?;
         portal.store.close().await;
         Ok(())
     }
@@ -87,9 +88,9 @@ impl Activation {
         let sensor = named.with_context(|| {
             format!("there is no sensor named \"{}\"; `eyot-portal sensors` lists those there are", self.name)
         })?;
-        let now = Timestamp::now();
-        let issued = registration::reissue(&portal.store, &portal.identity, sensor.id, now).await?;
-        self.carrier.hand_over("Activation command created", &issued, now)?;
+        let by = Actor::command_line();
+        let issued = registration::reissue(&portal.store, &portal.identity, sensor.id, by).await?;
+        self.carrier.hand_over("Activation command created", &issued, by.at)?;
         portal.store.close().await;
         Ok(())
     }

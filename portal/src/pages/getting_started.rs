@@ -19,7 +19,7 @@ use super::{status_of, Failed};
 use crate::api::{App, Changer, Viewer};
 use crate::moments::moment;
 use crate::rules::registration::{self, activation_command, RegistrationError};
-use crate::store::{User, SITE};
+use crate::store::{Actor, User, SITE};
 
 /// The registration form: the two fields of the product this one stands in for.
 #[derive(Deserialize)]
@@ -47,9 +47,9 @@ pub async fn register(
     Changer(user): Changer,
     Form(given): Form<Registration>,
 ) -> Result<Response, Failed> {
-    let now = Timestamp::now();
+    let by = Actor::now(&user.name);
     let registered =
-        registration::register(&portal.store, &portal.identity, &given.name, &given.subscription, now).await;
+        registration::register(&portal.store, &portal.identity, &given.name, &given.subscription, by).await;
     match registered {
         Ok(issued) => {
             tracing::info!(sensor = %issued.sensor, name = issued.name, by = user.name, "sensor registered");

@@ -2,7 +2,8 @@
 
 use axum::extract::{Query, State};
 use axum::http::{header, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::Form;
 use eyot_contract::Timestamp;
 use maud::{html, Markup};
 
@@ -12,7 +13,8 @@ use super::{link, refusal, Failed};
 use crate::api::devices::{Asked, DeviceView, MAX_PAGE, PAGE};
 use crate::api::{App, Viewer};
 use crate::moments::{cell, relative};
-use crate::store::{Choices, Column, Device, DevicePage, DeviceQuery, Order, Sensor};
+use crate::portal::Portal;
+use crate::store::{Choices, Column, Device, DevicePage, DeviceQuery, Order, Sensor, User};
 
 /// Devices per page that are offered.
 const PAGE_SIZES: [i64; 4] = [PAGE, 100, 200, MAX_PAGE];
@@ -32,6 +34,7 @@ pub async fn list(
             return Ok(refusal(Some(&user), StatusCode::UNPROCESSABLE_ENTITY, "Not understood", &reason))
         }
     };
+    let shown = columns_of(&portal, &user).await?;
     let found = portal.store.devices(&query).await?;
     let choices = portal.store.choices().await?;
     let sensors = portal.store.sensors().await?;
@@ -39,6 +42,7 @@ pub async fn list(
     let body = html! {
         h1 { "Device inventory" }
         (filters(&asked, &choices, &sensors))
+        (column_choice(&shown, &address("/devices", &asked, None)))
         div.bar {
             p role="status" { strong { (found.total) } " device" @if found.total != 1 { "s" } }
             p.links {
@@ -52,8 +56,8 @@ pub async fn list(
         } @else {
             div.wide tabindex="0" role="region" aria-label="Devices" {
                 table {
-                    thead { tr { @for column in Column::ALL { (heading(*column, &asked, &query)) } } }
-                    tbody { @for device in &found.devices { (row(device, now)) } }
+                    thead { tr { @for column in &shown { (heading(*column, &asked, &query)) } } }
+                    tbody { @for device in &found.devices { (row(device, &shown, now)) } }
                 }
             }
             (pager(&asked, &query, &found))
@@ -98,29 +102,114 @@ fn heading(column: Column, asked: &Asked, query: &DeviceQuery) -> Markup {
     }
 }
 
-fn row(device: &Device, now: Timestamp) -> Markup {
+fn row(device: &Device, shown: &[Column], now: Timestamp) -> Markup {
+    html! { tr { @for column in shown { (table_cell(device, *column, now)) } } }
+}
+
+fn table_cell(device: &Device, column: Column, now: Timestamp) -> Markup {
     let record = &device.record;
-    let name = record.hostname.clone().unwrap_or_else(|| record.mac.to_string());
-    html! {
-        tr {
-            th scope="row" { a href={ "/devices/" (device.id) } { (name) } }
+    let plain = |value: &Option<String>| html! { td { (value.as_deref().unwrap_or("–")) } };
+    match column {
+        Column::Name => {
+            let name = record.hostname.clone().unwrap_or_else(|| record.mac.to_string());
+            html! { th scope="row" { a href={ "/devices/" (device.id) } { (name) } } }
+        }
+        Column::Ip => html! {
             td.code {
                 @match record.ips.first() {
                     Some(ip) => { (ip) @if record.ips.len() > 1 { small title=(join(&record.ips)) { " +" (record.ips.len() - 1) } } }
                     None => "–"
                 }
             }
+        },
+        Column::Mac => html! {
             td.code { (record.mac) @if record.randomized_mac { small { " randomised" } } }
-            td { (text(&record.vendor)) }
-            td { (text(&record.model)) }
-            td { (label_or_unknown(record.device_type.map(|t| t.name()))) }
-            td { (label_or_unknown(record.class.map(|c| c.name()))) }
-            td { (text(&record.os)) }
-            td { (text(&record.firmware)) }
-            td { a href={ "/sensors/" (device.sensor) } { (device.sensor_name) } }
-            td.when { (cell(record.first_seen)) }
+        },
+        Column::Vendor => plain(&record.vendor),
+        Column::Model => plain(&record.model),
+        Column::Type => html! { td { (label_or_unknown(record.device_type.map(|t| t.name()))) } },
+        Column::Class => html! { td { (label_or_unknown(record.class.map(|c| c.name()))) } },
+        Column::Os => plain(&record.os),
+        Column::Firmware => plain(&record.firmware),
+        Column::Serial => plain(&record.serial),
+        Column::Vlans => html! { td.number { (join(&record.vlans)) } },
+        Column::Protocols => html! { td { (join(&record.protocols)) } },
+        Column::Zone => html! { td { (device.zone) } },
+        Column::Sensor => html! { td { a href={ "/sensors/" (device.sensor) } { (device.sensor_name) } } },
+        Column::FirstSeen => html! { td.when { (cell(record.first_seen)) } },
+        Column::LastSeen => html! {
             td.when { (cell(record.last_seen)) br; small { (relative(record.last_seen, now)) } }
-            td.number { (percent(record.confidence)) }
+        },
+        Column::Confidence => html! { td.number { (percent(record.confidence)) } },
+    }
+}
+
+/// Columns shown until somebody chooses others.
+const FIRST_COLUMNS: [Column; 13] = [
+    Column::Name,
+    Column::Ip,
+    Column::Mac,
+    Column::Vendor,
+    Column::Model,
+    Column::Type,
+    Column::Class,
+    Column::Os,
+    Column::Firmware,
+    Column::Sensor,
+    Column::FirstSeen,
+    Column::LastSeen,
+    Column::Confidence,
+];
+
+/// Name of the preference.
+const CHOSEN: &str = "devices.columns";
+
+async fn columns_of(portal: &Portal, user: &User) -> Result<Vec<Column>, Failed> {
+    let kept = portal.store.preference(&user.name, CHOSEN).await?.unwrap_or_default();
+    let chosen: Vec<_> = kept.split(',').filter_map(Column::named).collect();
+    Ok(if chosen.is_empty() { FIRST_COLUMNS.to_vec() } else { chosen })
+}
+
+/// `POST /devices/columns`: keeps the choice with the account, for every browser of theirs.
+///
+/// # Errors
+/// The store fails.
+pub async fn choose_columns(
+    State(portal): App,
+    Viewer(user): Viewer,
+    Form(given): Form<Vec<(String, String)>>,
+) -> Result<Redirect, Failed> {
+    let asked = |name: &str| given.iter().any(|(key, value)| key == "column" && value == name);
+    // the name leads to the device's page, so it always stays
+    let chosen = Column::ALL.iter().filter(|c| **c == Column::Name || asked(c.name()));
+    let chosen: Vec<_> = match given.iter().any(|(key, _)| key == "reset") {
+        true => Vec::new(),
+        false => chosen.map(|c| c.name()).collect(),
+    };
+    portal.store.keep_preference(&user.name, CHOSEN, &chosen.join(",")).await?;
+    let back = given.iter().find(|(key, value)| key == "back" && link::is_local(value));
+    Ok(Redirect::to(back.map_or("/devices", |(_, value)| value)))
+}
+
+fn column_choice(shown: &[Column], back: &str) -> Markup {
+    html! {
+        details.columns {
+            summary { "Edit columns" }
+            form method="post" action="/devices/columns" {
+                input type="hidden" name="back" value=(back);
+                fieldset {
+                    legend { "Columns shown" }
+                    @for column in Column::ALL.iter().filter(|c| **c != Column::Name) {
+                        label.check {
+                            input type="checkbox" name="column" value=(column.name()) checked[shown.contains(column)];
+                            " " (column.title())
+                        }
+                    }
+                }
+                button type="submit" { "Save" }
+                " "
+                button.quiet type="submit" name="reset" value="yes" { "Reset" }
+            }
         }
     }
 }
@@ -128,10 +217,6 @@ fn row(device: &Device, now: Timestamp) -> Markup {
 /// 0.875 as `88 %`.
 pub(super) fn percent(confidence: f32) -> String {
     format!("{:.0} %", confidence * 100.0)
-}
-
-fn text(value: &Option<String>) -> &str {
-    value.as_deref().unwrap_or("–")
 }
 
 fn join<T: ToString>(all: &[T]) -> String {
@@ -287,6 +372,10 @@ fn cells(device: &Device) -> Vec<String> {
         Column::Sensor => device.sensor_name.clone(),
         Column::FirstSeen => record.first_seen.to_string(),
         Column::LastSeen => record.last_seen.to_string(),
+        Column::Serial => plain(&record.serial),
+        Column::Vlans => join(&record.vlans),
+        Column::Protocols => join(&record.protocols),
+        Column::Zone => device.zone.clone(),
         Column::Confidence => format!("{:.2}", record.confidence),
     };
     Column::ALL.iter().map(text).collect()

@@ -13,14 +13,17 @@ pub enum Place {
     Sensors,
     /// The inventory.
     Devices,
+    /// Who changed what.
+    Audit,
     /// Signing in, errors.
     Elsewhere,
 }
 
-const PLACES: [(Place, &str, &str); 3] = [
+const PLACES: [(Place, &str, &str); 4] = [
     (Place::GettingStarted, "/getting-started", "Getting started"),
     (Place::Sensors, "/sensors", "Sites and sensors"),
     (Place::Devices, "/devices", "Device inventory"),
+    (Place::Audit, "/audit", "Audit log"),
 ];
 
 /// A whole page. Without a user there is nothing to navigate to.

@@ -18,7 +18,7 @@ use crate::portal::Portal;
 use crate::rules::password;
 use crate::rules::role::Role;
 use crate::secret;
-use crate::store::User;
+use crate::store::{Actor, User};
 
 /// Passwords hashed at one time: each takes 19 MiB and a core for some 50 ms.
 static HASHING: Semaphore = Semaphore::const_new(2);
@@ -135,7 +135,7 @@ pub async fn set_up(State(portal): App, Form(given): Form<SetUp>) -> Result<Resp
         Err(reason) => return refuse(&sentence(&reason)),
     };
     let user = User { name: given.name.trim().to_owned(), role: Role::Owner };
-    if !portal.store.add_user(&user, &hash, true, now).await? {
+    if !portal.store.add_user(&user, &hash, true, Actor { name: &user.name, at: now }).await? {
         return Ok(Redirect::to("/login").into_response());
     }
     portal.forget_setup_secret();

@@ -4,6 +4,7 @@
 //! policy can forbid both.
 
 pub mod assets;
+pub mod audit;
 pub mod device;
 pub mod getting_started;
 pub mod inventory;

@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use axum::Form;
 use eyot_contract::{Condition, HealthReport, InterfaceHealth, InterfaceRole, Level, Timestamp};
 use maud::{html, Markup};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::getting_started::{carry, Shown};
-use super::layout::{page, Place};
+use super::layout::{fault, page, Place};
 use super::{missing, status_of, Failed};
 use crate::api::sensors::SENSOR_TYPE;
 use crate::api::{App, Changer, Viewer};
 use crate::moments::{cell, moment, relative};
+use crate::portal::Portal;
 use crate::rules::{health, registration};
-use crate::store::{Sensor, User, SITE};
+use crate::store::{Actor, Sensor, SensorEdit, User, SITE};
 
 const GONE: &str = "There is no such sensor. It may have been deleted.";
 
@@ -92,11 +95,69 @@ fn badge(condition: &Condition) -> Markup {
 /// # Errors
 /// The store fails.
 pub async fn one(State(portal): App, Viewer(user): Viewer, Path(id): Path<Uuid>) -> Result<Response, Failed> {
-    let Some(sensor) = portal.store.sensor(id).await? else { return Ok(missing(&user, GONE)) };
-    Ok(details(&user, &sensor, Timestamp::now()).into_response())
+    show(&portal, &user, id, None).await
 }
 
-fn details(user: &User, sensor: &Sensor, now: Timestamp) -> Markup {
+async fn show(portal: &Portal, user: &User, id: Uuid, reason: Option<&str>) -> Result<Response, Failed> {
+    let Some(sensor) = portal.store.sensor(id).await? else { return Ok(missing(user, GONE)) };
+    let (zones, subscriptions) = (portal.store.zones().await?, portal.store.subscriptions().await?);
+    let edit = edit_form(&sensor, &zones, &subscriptions, reason);
+    Ok(details(user, &sensor, &edit, Timestamp::now()).into_response())
+}
+
+/// What can be changed about a sensor.
+#[derive(Deserialize)]
+pub struct Edit {
+    name: String,
+    zone: String,
+    subscription: String,
+}
+
+/// `POST /sensors/{id}/edit`.
+///
+/// # Errors
+/// The store fails.
+pub async fn edit(
+    State(portal): App,
+    Changer(user): Changer,
+    Path(id): Path<Uuid>,
+    Form(given): Form<Edit>,
+) -> Result<Response, Failed> {
+    let edit = SensorEdit {
+        name: Some(&given.name),
+        zone: Some(&given.zone),
+        subscription: Some(&given.subscription),
+    };
+    match registration::edit(&portal.store, id, edit, Actor::now(&user.name)).await {
+        Ok(()) => Ok(Redirect::to(&format!("/sensors/{id}")).into_response()),
+        Err(error) => {
+            let (status, text) = status_of(error)?;
+            let page = show(&portal, &user, id, Some(&text)).await?;
+            Ok((status, page).into_response())
+        }
+    }
+}
+
+fn edit_form(sensor: &Sensor, zones: &[String], subscriptions: &[String], reason: Option<&str>) -> Markup {
+    html! {
+        (fault(reason))
+        form.edit method="post" action={ "/sensors/" (sensor.id) "/edit" } {
+            div { label for="name" { "Sensor name" }
+                input #name name="name" value=(sensor.name) required autocomplete="off"; }
+            div { label for="zone" { "Zone" }
+                input #zone name="zone" value=(sensor.zone) list="zones" required autocomplete="off";
+                datalist #zones { @for name in zones { option value=(name) {} } } }
+            div { label for="subscription" { "Subscription" }
+                input #subscription name="subscription" value=(sensor.subscription) list="subscriptions" required autocomplete="off";
+                datalist #subscriptions { @for name in subscriptions { option value=(name) {} } } }
+            div.buttons { button type="submit" { "Save" } }
+        }
+        p.hint { "A new zone or subscription is made by writing its name. Devices with the same address are one device within "
+            "a zone and two in two zones; a sensor that changes zone takes its devices along." }
+    }
+}
+
+fn details(user: &User, sensor: &Sensor, edit: &Markup, now: Timestamp) -> Markup {
     let conditions = health::conditions(sensor, now);
     let body = html! {
         p.path { a href="/sensors" { "Sites and sensors" } " › " (SITE) }
@@ -138,6 +199,7 @@ fn details(user: &User, sensor: &Sensor, now: Timestamp) -> Markup {
         @if user.role.may_change() {
             section.card aria-labelledby="actions" {
                 h2 #actions { "Edit" }
+                (edit)
                 form method="post" action={ "/sensors/" (sensor.id) "/activation" } {
                     p.hint { "A new activation command moves this sensor to another machine, or activates it if the first command was lost. "
                         "The older command stops working at once; the machine that is active now stays so until the new command is used." }
@@ -213,7 +275,7 @@ pub async fn reissue(
     Changer(user): Changer,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Failed> {
-    match registration::reissue(&portal.store, &portal.identity, id, Timestamp::now()).await {
+    match registration::reissue(&portal.store, &portal.identity, id, Actor::now(&user.name)).await {
         Ok(issued) => {
             tracing::info!(sensor = %id, by = user.name, "activation command created");
             let shown = Shown {
@@ -265,7 +327,7 @@ pub async fn delete(
     Changer(user): Changer,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Failed> {
-    let outcome = portal.store.delete_sensor(id, Timestamp::now()).await?;
+    let outcome = portal.store.delete_sensor(id, Actor::now(&user.name)).await?;
     tracing::info!(sensor = %id, by = user.name, ?outcome, "sensor deletion");
     Ok(Redirect::to("/sensors").into_response())
 }

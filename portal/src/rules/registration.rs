@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::address::PortalAddress;
 use crate::secret::{self, NoRandomness};
-use crate::store::{NewSensor, Store, StoreError};
+use crate::store::{Actor, Edited, NewSensor, SensorEdit, Store, StoreError};
 
 /// Life of a token in days.
 pub const TOKEN_DAYS: i64 = 14;
@@ -44,7 +44,7 @@ pub enum RegistrationError {
     /// A name that cannot be used.
     #[error("the {what} {reason}")]
     Name {
-        /// `sensor name` or `subscription`.
+        /// `sensor name`, `zone` or `subscription`.
         what: &'static str,
         /// What is wrong.
         reason: String,
@@ -81,14 +81,14 @@ pub async fn register(
     identity: &Identity,
     name: &str,
     subscription: &str,
-    now: Timestamp,
+    by: Actor<'_>,
 ) -> Result<Issued, RegistrationError> {
     let name = checked("sensor name", name)?;
     let subscription = checked("subscription", subscription)?;
     let id = Uuid::new_v4();
-    let (token, expires, hash) = new_token(identity, id, now)?;
-    let new = NewSensor { id, name, subscription, at: now };
-    match store.register(&new, &hash, expires).await? {
+    let (token, expires, hash) = new_token(identity, id, by.at)?;
+    let new = NewSensor { id, name, subscription };
+    match store.register(&new, &hash, expires, by).await? {
         true => Ok(Issued { sensor: id, name: name.to_owned(), token, expires }),
         false => Err(RegistrationError::Taken(name.to_owned())),
     }
@@ -102,13 +102,35 @@ pub async fn reissue(
     store: &Store,
     identity: &Identity,
     sensor: Uuid,
-    now: Timestamp,
+    by: Actor<'_>,
 ) -> Result<Issued, RegistrationError> {
     let name = store.sensor(sensor).await?.ok_or(RegistrationError::NotThere)?.name;
-    let (token, expires, hash) = new_token(identity, sensor, now)?;
-    match store.reissue(sensor, &hash, now, expires).await? {
+    let (token, expires, hash) = new_token(identity, sensor, by.at)?;
+    match store.reissue(sensor, &hash, expires, by).await? {
         true => Ok(Issued { sensor, name, token, expires }),
         false => Err(RegistrationError::NotThere),
+    }
+}
+
+/// Changes a sensor's name, zone or subscription; what is `None` stays.
+///
+/// # Errors
+/// [`RegistrationError`]; nothing is changed then.
+pub async fn edit(
+    store: &Store,
+    sensor: Uuid,
+    edit: SensorEdit<'_>,
+    by: Actor<'_>,
+) -> Result<(), RegistrationError> {
+    let edit = SensorEdit {
+        name: edit.name.map(|n| checked("sensor name", n)).transpose()?,
+        zone: edit.zone.map(|n| checked("zone", n)).transpose()?,
+        subscription: edit.subscription.map(|n| checked("subscription", n)).transpose()?,
+    };
+    match store.edit_sensor(sensor, edit, by).await? {
+        Edited::Done => Ok(()),
+        Edited::NameTaken => Err(RegistrationError::Taken(edit.name.unwrap_or_default().to_owned())),
+        Edited::NotThere => Err(RegistrationError::NotThere),
     }
 }
 

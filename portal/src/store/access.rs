@@ -4,6 +4,7 @@ use eyot_contract::Timestamp;
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use super::audit::{note, Action, Actor};
 use super::{Doing, Store, StoreError};
 use crate::rules::role::Role;
 
@@ -74,7 +75,7 @@ impl Store {
         user: &User,
         password_hash: &str,
         first: bool,
-        at: Timestamp,
+        by: Actor<'_>,
     ) -> Result<bool, StoreError> {
         let doing = "adding an account";
         let mut write = self.write(doing).await?;
@@ -93,19 +94,28 @@ impl Store {
         .bind(&user.name)
         .bind(password_hash)
         .bind(user.role.name())
-        .bind(at.0)
+        .bind(by.at.0)
         .execute(write.on())
         .await
         .doing(doing)?;
+        if added.rows_affected() == 0 {
+            return Ok(false);
+        }
+        note(write.on(), by, Action::UserAdded, &user.name, user.role.title()).await?;
         write.commit(doing).await?;
-        Ok(added.rows_affected() > 0)
+        Ok(true)
     }
 
     /// Gives an account a new password and ends its sessions. `false`: no such account.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn set_password(&self, name: &str, password_hash: &str) -> Result<bool, StoreError> {
+    pub async fn set_password(
+        &self,
+        name: &str,
+        password_hash: &str,
+        by: Actor<'_>,
+    ) -> Result<bool, StoreError> {
         let doing = "changing a password";
         let mut write = self.write(doing).await?;
         let done =
@@ -120,8 +130,12 @@ impl Store {
             .execute(write.on())
             .await
             .doing(doing)?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        note(write.on(), by, Action::PasswordChanged, name, "").await?;
         write.commit(doing).await?;
-        Ok(done.rows_affected() > 0)
+        Ok(true)
     }
 
     /// The account of this name, as signing in sees it.
@@ -145,16 +159,21 @@ impl Store {
     pub async fn count_failure(&self, user: &str, now: Timestamp) -> Result<(), StoreError> {
         let doing = "counting a failed sign-in";
         let mut write = self.write(doing).await?;
-        sqlx::query(
+        let (name, failures): (String, i64) = sqlx::query_as(
             "UPDATE users SET locked_until = CASE WHEN failures + 1 >= $1 THEN $2 ELSE locked_until END, \
-             failures = CASE WHEN failures + 1 >= $1 THEN 0 ELSE failures + 1 END WHERE id = $3",
+             failures = CASE WHEN failures + 1 >= $1 THEN 0 ELSE failures + 1 END WHERE id = $3 \
+             RETURNING name, failures",
         )
         .bind(MAX_FAILURES)
         .bind(now.0 + LOCK)
         .bind(user)
-        .execute(write.on())
+        .fetch_one(write.on())
         .await
         .doing(doing)?;
+        if failures == 0 {
+            let detail = format!("{MAX_FAILURES} wrong passwords");
+            note(write.on(), Actor { name: &name, at: now }, Action::Locked, &name, &detail).await?;
+        }
         write.commit(doing).await
     }
 
@@ -176,11 +195,14 @@ impl Store {
             .execute(write.on())
             .await
             .doing(doing)?;
-        sqlx::query("UPDATE users SET failures = 0, locked_until = NULL WHERE id = $1")
-            .bind(user)
-            .execute(write.on())
-            .await
-            .doing(doing)?;
+        let name: String = sqlx::query_scalar(
+            "UPDATE users SET failures = 0, locked_until = NULL WHERE id = $1 RETURNING name",
+        )
+        .bind(user)
+        .fetch_one(write.on())
+        .await
+        .doing(doing)?;
+        note(write.on(), Actor { name: &name, at: now }, Action::SignedIn, &name, "").await?;
         sqlx::query(
             "INSERT INTO sessions (secret_hash, user_id, created_at, used_at) VALUES ($1, $2, $3, $3)",
         )
@@ -247,7 +269,7 @@ impl Store {
         name: &str,
         role: Role,
         secret_hash: &str,
-        at: Timestamp,
+        by: Actor<'_>,
     ) -> Result<bool, StoreError> {
         let doing = "keeping an API token";
         let mut write = self.write(doing).await?;
@@ -258,19 +280,23 @@ impl Store {
         .bind(secret_hash)
         .bind(name)
         .bind(role.name())
-        .bind(at.0)
+        .bind(by.at.0)
         .execute(write.on())
         .await
         .doing(doing)?;
+        if added.rows_affected() == 0 {
+            return Ok(false);
+        }
+        note(write.on(), by, Action::TokenCreated, name, role.title()).await?;
         write.commit(doing).await?;
-        Ok(added.rows_affected() > 0)
+        Ok(true)
     }
 
     /// Voids an API token. `false`: there is none of this name.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn delete_api_token(&self, name: &str) -> Result<bool, StoreError> {
+    pub async fn delete_api_token(&self, name: &str, by: Actor<'_>) -> Result<bool, StoreError> {
         let doing = "deleting an API token";
         let mut write = self.write(doing).await?;
         let done = sqlx::query("DELETE FROM api_tokens WHERE name = $1")
@@ -278,8 +304,12 @@ impl Store {
             .execute(write.on())
             .await
             .doing(doing)?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        note(write.on(), by, Action::TokenDeleted, name, "").await?;
         write.commit(doing).await?;
-        Ok(done.rows_affected() > 0)
+        Ok(true)
     }
 
     /// The API tokens there are.

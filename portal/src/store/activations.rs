@@ -4,6 +4,7 @@ use eyot_contract::Timestamp;
 use sqlx::{AnyConnection, FromRow};
 use uuid::Uuid;
 
+use super::audit::{note, Action, Actor};
 use super::{sensors, Doing, Store, StoreError};
 use crate::ca::ClientCertificate;
 
@@ -72,27 +73,26 @@ impl Store {
         &self,
         sensor: Uuid,
         secret_hash: &str,
-        at: Timestamp,
         expires: Timestamp,
+        by: Actor<'_>,
     ) -> Result<bool, StoreError> {
         let doing = "issuing an activation";
         let mut write = self.write(doing).await?;
-        let there: i64 =
-            sqlx::query_scalar("SELECT COUNT(*) FROM sensors WHERE id = $1 AND deleted_at IS NULL")
+        let name: Option<String> =
+            sqlx::query_scalar("SELECT name FROM sensors WHERE id = $1 AND deleted_at IS NULL")
                 .bind(sensor.to_string())
-                .fetch_one(write.on())
+                .fetch_optional(write.on())
                 .await
                 .doing(doing)?;
-        if there == 0 {
-            return Ok(false);
-        }
+        let Some(name) = name else { return Ok(false) };
         sqlx::query("UPDATE activations SET replaced_at = $1 WHERE sensor_id = $2 AND replaced_at IS NULL")
-            .bind(at.0)
+            .bind(by.at.0)
             .bind(sensor.to_string())
             .execute(write.on())
             .await
             .doing(doing)?;
-        insert(write.on(), sensor, secret_hash, at, expires).await?;
+        insert(write.on(), sensor, secret_hash, by.at, expires).await?;
+        note(write.on(), by, Action::ActivationCreated, &name, "").await?;
         write.commit(doing).await?;
         Ok(true)
     }
@@ -139,6 +139,14 @@ impl Store {
         }
         sensors::revoke_all(write.on(), sensor, at).await?;
         keep_certificate(write.on(), sensor, certificate, at).await?;
+        let name: String = sqlx::query_scalar("SELECT name FROM sensors WHERE id = $1")
+            .bind(sensor.to_string())
+            .fetch_one(write.on())
+            .await
+            .doing(doing)?;
+        let machine = format!("machine {hostname}");
+        let detail = format!("certificate {}", certificate.serial);
+        note(write.on(), Actor { name: &machine, at }, Action::SensorEnrolled, &name, &detail).await?;
         write.commit(doing).await?;
         Ok(true)
     }

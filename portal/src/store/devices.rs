@@ -6,6 +6,7 @@ use sqlx::query::Query;
 use sqlx::{Any, AnyPool, FromRow, Row};
 use uuid::Uuid;
 
+use super::ingest::read_record;
 use super::sensors::parse_id;
 use super::{Doing, Store, StoreError};
 
@@ -68,6 +69,14 @@ columns! {
     FirstSeen = "first_seen", "First seen (UTC)", "d.first_seen";
     /// Latest frame.
     LastSeen = "last_seen", "Last activity (UTC)", "d.last_seen";
+    /// Serial number.
+    Serial = "serial", "Serial number", "lower(d.serial)";
+    /// VLANs it was seen in.
+    Vlans = "vlans", "VLAN", "d.vlans";
+    /// Protocols it speaks.
+    Protocols = "protocols", "Protocols", "d.protocols";
+    /// Zone.
+    Zone = "zone", "Zone", "lower(z.name)";
     /// How sure the identification is.
     Confidence = "confidence", "Confidence", "d.confidence";
 }
@@ -353,19 +362,16 @@ impl Store {
         .fetch_all(&self.pool)
         .await
         .doing(doing)?;
-        let mut sightings = rows
-            .into_iter()
-            .map(|(sensor, sensor_name, record, received)| {
-                let record: DeviceRecord = serde_json::from_str(&record)
-                    .map_err(|source| StoreError::Content { what: "device record", source })?;
-                Ok(Sighting {
-                    sensor: parse_id(&sensor)?,
-                    sensor_name,
-                    record,
-                    received_at: Timestamp(received),
-                })
-            })
-            .collect::<Result<Vec<_>, StoreError>>()?;
+        let mut sightings = Vec::new();
+        for (sensor, sensor_name, record, received) in rows {
+            let Some(record) = read_record(&record) else { continue };
+            sightings.push(Sighting {
+                sensor: parse_id(&sensor)?,
+                sensor_name,
+                record,
+                received_at: Timestamp(received),
+            });
+        }
         sightings.sort_by(|a, b| b.record.confidence.total_cmp(&a.record.confidence));
         Ok(sightings)
     }

@@ -97,7 +97,7 @@ async fn zone_of(on: &mut AnyConnection, sensor: &str) -> Result<(String, bool),
     Ok((zone, others == 0))
 }
 
-async fn keep(
+pub(super) async fn keep(
     on: &mut AnyConnection,
     sensor: &str,
     zone: &str,
@@ -149,7 +149,7 @@ async fn together_with_others(
     let mut records = vec![record.clone()];
     for row in rows {
         let text: String = row.try_get("record").doing(DOING)?;
-        records.push(from_json(&text)?);
+        records.extend(read_record(&text));
     }
     Ok(consolidate(&records))
 }
@@ -210,8 +210,10 @@ fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|source| StoreError::Content { what: "device record", source })
 }
 
-fn from_json(text: &str) -> Result<DeviceRecord, StoreError> {
-    serde_json::from_str(text).map_err(|source| StoreError::Content { what: "device record", source })
+/// A stored record. One that a later version wrote and this one cannot read is left out rather than in the way.
+pub(super) fn read_record(text: &str) -> Option<DeviceRecord> {
+    let read = serde_json::from_str(text);
+    read.inspect_err(|error| tracing::warn!(%error, "a stored device record cannot be read")).ok()
 }
 
 /// Sorts as addresses do: IPv4 (as mapped addresses, `::ffff:0:0/96`) by number, before most of IPv6.

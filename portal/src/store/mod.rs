@@ -10,9 +10,12 @@
 
 mod access;
 mod activations;
+mod audit;
 mod devices;
 mod ingest;
+mod preferences;
 mod sensors;
+mod zones;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,8 +28,10 @@ use crate::files::{self, FileError};
 
 pub use access::{ApiToken, User};
 pub use activations::Activation;
+pub use audit::{Actor, AuditEntry};
 pub use devices::{Choices, Column, Device, DevicePage, DeviceQuery, Order, Sighting};
 pub use sensors::{Certificate, NewSensor, Sensor, SensorDeletion, SITE};
+pub use zones::{Edited, SensorEdit};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 

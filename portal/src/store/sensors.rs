@@ -4,6 +4,7 @@ use eyot_contract::{HealthReport, Timestamp};
 use sqlx::{AnyConnection, FromRow};
 use uuid::Uuid;
 
+use super::audit::{note, Action, Actor};
 use super::{Doing, Store, StoreError};
 
 /// The site every sensor belongs to.
@@ -19,8 +20,6 @@ pub struct NewSensor<'a> {
     pub name: &'a str,
     /// The subscription it counts for; made if it is new.
     pub subscription: &'a str,
-    /// When.
-    pub at: Timestamp,
 }
 
 /// A sensor as stored.
@@ -94,10 +93,11 @@ const SELECT: &str =
 
 impl SensorRow {
     fn read(self) -> Result<Sensor, StoreError> {
-        let health = self.health.map(|text| {
-            serde_json::from_str(&text)
-                .map_err(|source| StoreError::Content { what: "health report", source })
-        });
+        // a report that a later version wrote and this one cannot read must not hide the sensor
+        let read = |text: String| serde_json::from_str(&text);
+        let health = self.health.map(read).transpose();
+        let health =
+            health.inspect_err(|error| tracing::warn!(%error, "a stored health report cannot be read"));
         Ok(Sensor {
             id: parse_id(&self.id)?,
             name: self.name,
@@ -108,7 +108,7 @@ impl SensorRow {
             hostname: self.hostname,
             version: self.version,
             last_contact: self.last_contact.map(Timestamp),
-            health: health.transpose()?,
+            health: health.unwrap_or_default(),
             devices: self.devices,
         })
     }
@@ -166,6 +166,7 @@ impl Store {
         new: &NewSensor<'_>,
         secret_hash: &str,
         expires: Timestamp,
+        by: Actor<'_>,
     ) -> Result<bool, StoreError> {
         let doing = "registering a sensor";
         let mut write = self.write(doing).await?;
@@ -178,13 +179,7 @@ impl Store {
         if taken > 0 {
             return Ok(false);
         }
-        sqlx::query("INSERT INTO subscriptions (id, name, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING")
-            .bind(Uuid::new_v4().to_string())
-            .bind(new.subscription)
-            .bind(new.at.0)
-            .execute(write.on())
-            .await
-            .doing(doing)?;
+        make_subscription(write.on(), new.subscription, by.at).await?;
         sqlx::query(
             "INSERT INTO sensors (id, name, zone_id, subscription_id, registered_at) \
              SELECT $1, $2, z.id, u.id, $3 FROM zones z, sites i, subscriptions u \
@@ -192,14 +187,16 @@ impl Store {
         )
         .bind(new.id.to_string())
         .bind(new.name)
-        .bind(new.at.0)
+        .bind(by.at.0)
         .bind(SITE)
         .bind(FIRST_ZONE)
         .bind(new.subscription)
         .execute(write.on())
         .await
         .doing(doing)?;
-        super::activations::insert(write.on(), new.id, secret_hash, new.at, expires).await?;
+        super::activations::insert(write.on(), new.id, secret_hash, by.at, expires).await?;
+        let detail = format!("subscription: {}", new.subscription);
+        note(write.on(), by, Action::SensorRegistered, new.name, &detail).await?;
         write.commit(doing).await?;
         Ok(true)
     }
@@ -208,21 +205,22 @@ impl Store {
     ///
     /// # Errors
     /// The database fails.
-    pub async fn delete_sensor(&self, id: Uuid, at: Timestamp) -> Result<SensorDeletion, StoreError> {
+    pub async fn delete_sensor(&self, id: Uuid, by: Actor<'_>) -> Result<SensorDeletion, StoreError> {
         let doing = "deleting a sensor";
         let mut write = self.write(doing).await?;
-        let done = sqlx::query("UPDATE sensors SET deleted_at = $1 WHERE id = $2 AND deleted_at IS NULL")
-            .bind(at.0)
-            .bind(id.to_string())
-            .execute(write.on())
-            .await
-            .doing(doing)?;
-        revoke_all(write.on(), id, at).await?;
+        let deleted: Option<String> = sqlx::query_scalar(
+            "UPDATE sensors SET deleted_at = $1 WHERE id = $2 AND deleted_at IS NULL RETURNING name",
+        )
+        .bind(by.at.0)
+        .bind(id.to_string())
+        .fetch_optional(write.on())
+        .await
+        .doing(doing)?;
+        let Some(name) = deleted else { return Ok(SensorDeletion::NotThere) };
+        revoke_all(write.on(), id, by.at).await?;
+        note(write.on(), by, Action::SensorDeleted, &name, "").await?;
         write.commit(doing).await?;
-        Ok(match done.rows_affected() {
-            0 => SensorDeletion::NotThere,
-            _ => SensorDeletion::Deleted,
-        })
+        Ok(SensorDeletion::Deleted)
     }
 
     /// The standing of the client certificate with this serial number.
@@ -284,5 +282,23 @@ pub(super) async fn revoke_all(on: &mut AnyConnection, id: Uuid, at: Timestamp) 
         .execute(on)
         .await
         .doing("revoking certificates")?;
+    Ok(())
+}
+
+/// Makes a subscription unless there is one of this name.
+pub(super) async fn make_subscription(
+    on: &mut AnyConnection,
+    name: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO subscriptions (id, name, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
+    )
+    .bind(Uuid::new_v4().to_string())
+    .bind(name)
+    .bind(at.0)
+    .execute(on)
+    .await
+    .doing("making a subscription")?;
     Ok(())
 }

@@ -35,6 +35,7 @@ async fn nothing_but_the_door_is_open_to_anybody() {
         "/devices.csv",
         "/devices.json",
         "/no-such-page",
+        "/audit",
         &format!("/sensors/{id}"),
         &format!("/sensors/{id}/delete"),
         &format!("/devices/{id}"),
@@ -184,4 +185,42 @@ async fn every_answer_carries_the_security_headers() {
         let cache = if page.starts_with("/assets") { "no-cache" } else { "no-store" };
         assert_eq!(answer.header("cache-control"), cache, "{page}");
     }
+}
+
+#[tokio::test]
+async fn every_change_is_in_the_audit_log() {
+    let house = House::open().await;
+    let client = owner(&house).await;
+    client.post_form("/getting-started", &[("name", "lobby"), ("subscription", "main")]).await;
+    let id = house.store.sensors().await.unwrap()[0].id;
+    let edit = [("name", "lobby"), ("zone", "Hall 2"), ("subscription", "main")];
+    assert_eq!(client.post_form(&format!("/sensors/{id}/edit"), &edit).await.status, 303);
+    // nothing changed: nothing to log
+    assert_eq!(client.post_form(&format!("/sensors/{id}/edit"), &edit).await.status, 303);
+    client.post_form(&format!("/sensors/{id}/activation"), &[]).await;
+    client.post_form(&format!("/sensors/{id}/delete"), &[]).await;
+    client.post_form(&format!("/sensors/{id}/delete"), &[]).await;
+    house.program("security_reader").await;
+    let entries = house.store.audit().await.unwrap();
+    let mut actions: Vec<_> =
+        entries.iter().map(|e| format!("{} {} {}", e.actor, e.action, e.subject)).collect();
+    actions.reverse();
+    let expected = [
+        "anna user.added anna",
+        "anna user.signed_in anna",
+        "anna sensor.registered lobby",
+        "anna sensor.edited lobby",
+        "anna sensor.activation_created lobby",
+        "anna sensor.deleted lobby",
+        "command line api_token.created test security_reader",
+    ];
+    // two of one microsecond have no order; compare what happened
+    actions.sort();
+    let mut sorted = expected.map(str::to_owned);
+    sorted.sort();
+    assert_eq!(actions, sorted);
+    let edited = entries.iter().find(|e| e.action == "sensor.edited").unwrap();
+    assert_eq!(edited.detail, "zone: default → Hall 2");
+    let page = client.get("/audit").await.text();
+    assert!(page.contains("Activation command created") && !page.contains("eyot1_"));
 }

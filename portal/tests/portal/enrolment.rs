@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eyot_contract::{path, CaPin, ConditionCode, EnrolmentResponse, RefusalCode, Timestamp};
-use eyot_portal::registration;
+use eyot_portal::{registration, Actor};
 use hyper::Method;
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use ring::digest::{digest, SHA256};
@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::PrivateKeyDer;
 use uuid::Uuid;
 
-use crate::support::{device, enrolment, key_and_request, Client, House, Sensor};
+use crate::support::{by, device, enrolment, key_and_request, Client, House, Sensor};
 
 #[tokio::test]
 async fn from_registration_to_the_inventory() {
@@ -132,19 +132,26 @@ async fn every_refusal_has_its_word() {
     assert_eq!(anybody.post_json(path::ENROL, &stranger).await.refusal(), (403, RefusalCode::TokenUnknown));
 
     let long_ago = Timestamp(Timestamp::now().0 - (registration::TOKEN_DAYS + 1) * 86_400_000_000);
-    let old = registration::register(&house.store, &house.identity, "late", "main", long_ago).await.unwrap();
+    let old = registration::register(
+        &house.store,
+        &house.identity,
+        "late",
+        "main",
+        Actor { name: "test", at: long_ago },
+    )
+    .await
+    .unwrap();
     let answer = anybody.post_json(path::ENROL, &enrolment(&old.token, &request)).await;
     assert_eq!(answer.refusal(), (410, RefusalCode::TokenExpired));
 
     let first = house.register("replaced").await;
-    let second =
-        registration::reissue(&house.store, &house.identity, first.sensor, Timestamp::now()).await.unwrap();
+    let second = registration::reissue(&house.store, &house.identity, first.sensor, by()).await.unwrap();
     let answer = anybody.post_json(path::ENROL, &enrolment(&first.token, &request)).await;
     assert_eq!(answer.refusal(), (410, RefusalCode::TokenReplaced));
     assert_eq!(anybody.post_json(path::ENROL, &enrolment(&second.token, &request)).await.status, 200);
 
     let gone = house.register("gone").await;
-    house.store.delete_sensor(gone.sensor, Timestamp::now()).await.unwrap();
+    house.store.delete_sensor(gone.sensor, by()).await.unwrap();
     let answer = anybody.post_json(path::ENROL, &enrolment(&gone.token, &request)).await;
     assert_eq!(answer.refusal(), (410, RefusalCode::SensorDeleted));
 
@@ -214,7 +221,7 @@ async fn only_standing_certificates_of_this_ca_are_let_in() {
 
     // the standing one still does, until the sensor is deleted
     sensor.report_well(2, vec![device(1, "cam")]).await;
-    house.store.delete_sensor(sensor.id, Timestamp::now()).await.unwrap();
+    house.store.delete_sensor(sensor.id, by()).await.unwrap();
     assert_eq!(sensor.report(3, vec![device(1, "cam")]).await.refusal(), not_enrolled, "deleted");
 }
 
@@ -223,8 +230,7 @@ async fn a_new_machine_takes_the_sensor_over() {
     let house = House::open().await;
     let old = house.sensor("one").await;
     old.report_well(1, vec![device(1, "cam")]).await;
-    let issued =
-        registration::reissue(&house.store, &house.identity, old.id, Timestamp::now()).await.unwrap();
+    let issued = registration::reissue(&house.store, &house.identity, old.id, by()).await.unwrap();
     old.report_well(2, vec![device(1, "cam")]).await;
     let new = Sensor::activate(&house.anybody(), house.folder.path(), &issued.token).await;
     assert_eq!(new.id, old.id);
@@ -236,16 +242,15 @@ async fn a_new_machine_takes_the_sensor_over() {
 async fn names_are_taken_once_and_free_again_after_deletion() {
     let house = House::open().await;
     let first = house.register("lobby").await;
-    let register = |name: &'static str| {
-        registration::register(&house.store, &house.identity, name, "main", Timestamp::now())
-    };
+    let register =
+        |name: &'static str| registration::register(&house.store, &house.identity, name, "main", by());
     let error = register(" lobby ").await.err().unwrap().to_string();
     assert!(error.contains("there is a sensor named \"lobby\" already"), "{error}");
     for (name, reason) in [("", "is empty"), ("a\nb", "control character")] {
         let error = register(name).await.err().unwrap().to_string();
         assert!(error.contains(reason), "{error}");
     }
-    house.store.delete_sensor(first.sensor, Timestamp::now()).await.unwrap();
+    house.store.delete_sensor(first.sensor, by()).await.unwrap();
     assert!(register("lobby").await.is_ok());
 }
 

@@ -111,3 +111,41 @@ async fn search_filter_sort_and_page() {
     }
     assert_eq!(names("search=%27%20OR%201%3D1%20--").await, "");
 }
+
+#[tokio::test]
+async fn a_sensor_takes_its_devices_to_another_zone() {
+    let house = House::open().await;
+    let program = house.program("contributor").await;
+    let (one, two) = (house.sensor("one").await, house.sensor("two").await);
+    let mut surest = device(1, "shared, surest");
+    surest.confidence = 0.95;
+    one.report_well(1, vec![surest, device(2, "only one's")]).await;
+    two.report_well(1, vec![device(1, "shared, less sure"), device(3, "only two's")]).await;
+    let names = || async {
+        let all = program.get("/api/v1/devices?sort=name").await.json();
+        let name = |d: &serde_json::Value| {
+            format!("{}@{}", d["hostname"].as_str().unwrap(), d["zone"].as_str().unwrap())
+        };
+        all["devices"].as_array().unwrap().iter().map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(names().await, ["only one's@default", "only two's@default", "shared, surest@default"]);
+    let path = format!("/api/v1/sensors/{}", one.id);
+    let patch = |body: &'static str| program.send(Method::PATCH, &path, "application/json", body);
+    assert_eq!(patch("{\"zone\": \"Hall 2\"}").await.status, 204);
+    let apart =
+        ["only one's@Hall 2", "only two's@default", "shared, less sure@default", "shared, surest@Hall 2"];
+    assert_eq!(names().await, apart, "one device in two zones is two");
+    one.report_well(2, vec![device(4, "new")]).await;
+    assert!(names().await.contains(&"new@Hall 2".to_owned()));
+    assert_eq!(patch("{\"zone\": \"default\"}").await.status, 204);
+    assert_eq!(
+        names().await,
+        ["new@default", "only one's@default", "only two's@default", "shared, surest@default"],
+        "and together again"
+    );
+    assert_eq!(patch("{\"name\": \"two\"}").await.status, 409);
+    assert_eq!(patch("{\"name\": \"\"}").await.status, 422);
+    assert_eq!(patch("{\"name\": \"uno\", \"subscription\": \"other\"}").await.status, 204);
+    let listed = program.get(&path).await.json();
+    assert_eq!((&listed["name"], &listed["subscription"]), (&"uno".into(), &"other".into()));
+}

@@ -171,3 +171,26 @@ async fn the_inventory_is_shown_filtered_and_exported() {
     }
     assert_eq!(client.get(&format!("/devices/{}", uuid::Uuid::new_v4())).await.status, 404);
 }
+
+#[tokio::test]
+async fn the_choice_of_columns_stays() {
+    let house = House::open().await;
+    let client = house.program("security_reader").await;
+    house.sensor("one").await.report_well(1, vec![device(1, "cam")]).await;
+    let heading = |html: &str, title: &str| {
+        html.split("<thead>").nth(1).unwrap().split("</thead>").next().unwrap().contains(title)
+    };
+    let html = page(&client, "/devices").await;
+    assert!(heading(&html, "Vendor") && !heading(&html, "Protocols"));
+    let form =
+        [("column", "protocols"), ("column", "ip"), ("column", "nonsense"), ("back", "/devices?sort=name")];
+    let answer = client.post_form("/devices/columns", &form).await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/devices?sort=name"));
+    let html = page(&client, "/devices").await;
+    assert!(heading(&html, "Name") && heading(&html, "Protocols") && heading(&html, "IP address"));
+    assert!(!heading(&html, "Vendor") && html.contains("arp, mdns"));
+    let other = house.program("contributor").await;
+    assert!(heading(&page(&other, "/devices").await, "Vendor"), "everybody has their own");
+    client.post_form("/devices/columns", &[("reset", "yes")]).await;
+    assert!(heading(&page(&client, "/devices").await, "Vendor"));
+}

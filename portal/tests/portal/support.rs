@@ -9,7 +9,7 @@ use eyot_contract::{
     EnrolmentRequest, EnrolmentResponse, Evidence, HealthReport, InterfaceHealth, InterfaceRole, MacAddr,
     Nature, Refusal, RefusalCode, Timestamp,
 };
-use eyot_portal::{registration, Portal, Server, Store};
+use eyot_portal::{registration, Actor, Portal, Server, Store};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{HeaderMap, Method, Request, StatusCode};
@@ -26,6 +26,11 @@ use tokio_rustls::TlsConnector;
 use uuid::Uuid;
 
 pub const ADDRESS: &str = "https://localhost";
+
+/// Whoever the tests act as.
+pub fn by() -> Actor<'static> {
+    Actor::now("test")
+}
 
 /// A running portal. Stops when dropped.
 pub struct House {
@@ -55,7 +60,7 @@ impl House {
     }
 
     pub async fn register(&self, name: &str) -> registration::Issued {
-        registration::register(&self.store, &self.identity, name, "main", Timestamp::now()).await.unwrap()
+        registration::register(&self.store, &self.identity, name, "main", by()).await.unwrap()
     }
 
     /// A sensor that has registered and enrolled.

@@ -1,0 +1,133 @@
+//! The audit log: who changed what, when. An entry is part of the change's own transaction: neither is there without
+//! the other.
+
+use eyot_contract::Timestamp;
+use sqlx::{AnyConnection, FromRow};
+use uuid::Uuid;
+
+use super::{Doing, Store, StoreError};
+
+/// Most entries returned at one time.
+const MAX_ENTRIES: i64 = 1000;
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $action:ident = $name:literal, $title:literal;)+) => {
+        /// What can be done.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Action { $($(#[$doc])* $action),+ }
+
+        impl Action {
+            const ALL: &'static [Self] = &[$(Self::$action),+];
+
+            /// Name for machines.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$action => $name),+ }
+            }
+
+            fn title(self) -> &'static str {
+                match self { $(Self::$action => $title),+ }
+            }
+        }
+    };
+}
+
+actions! {
+    /// A sensor was registered.
+    SensorRegistered = "sensor.registered", "Sensor registered";
+    /// A new activation command was created.
+    ActivationCreated = "sensor.activation_created", "Activation command created";
+    /// A machine enrolled as a sensor.
+    SensorEnrolled = "sensor.enrolled", "Sensor activated";
+    /// A sensor's name, zone or subscription was changed.
+    SensorEdited = "sensor.edited", "Sensor edited";
+    /// A sensor was deleted.
+    SensorDeleted = "sensor.deleted", "Sensor deleted";
+    /// An account was added.
+    UserAdded = "user.added", "Account added";
+    /// An account got another password.
+    PasswordChanged = "user.password_changed", "Password changed";
+    /// Somebody signed in.
+    SignedIn = "user.signed_in", "Signed in";
+    /// Wrong passwords locked an account.
+    Locked = "user.locked", "Account locked";
+    /// An API token was made.
+    TokenCreated = "api_token.created", "API token created";
+    /// An API token was deleted.
+    TokenDeleted = "api_token.deleted", "API token deleted";
+}
+
+/// Who does something, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Actor<'a> {
+    /// Account, token or `command line`.
+    pub name: &'a str,
+    /// The moment.
+    pub at: Timestamp,
+}
+
+impl<'a> Actor<'a> {
+    /// Somebody, now.
+    pub fn now(name: &'a str) -> Self {
+        Self { name, at: Timestamp::now() }
+    }
+
+    /// Whoever runs commands on the portal's machine, now.
+    pub fn command_line() -> Self {
+        Self::now("command line")
+    }
+}
+
+/// An entry as listed.
+#[derive(Clone, Debug, FromRow)]
+pub struct AuditEntry {
+    /// When, in µs.
+    pub at: i64,
+    /// Who.
+    pub actor: String,
+    /// What, by its name for machines.
+    pub action: String,
+    /// To what.
+    pub subject: String,
+    /// Particulars.
+    pub detail: String,
+}
+
+impl AuditEntry {
+    /// What was done, for people. An action of a later version keeps its name.
+    pub fn title(&self) -> &str {
+        Action::ALL.iter().find(|a| a.name() == self.action).map_or(&self.action, |a| a.title())
+    }
+}
+
+pub(super) async fn note(
+    on: &mut AnyConnection,
+    by: Actor<'_>,
+    action: Action,
+    subject: &str,
+    detail: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO audit (id, at, actor, action, subject, detail) VALUES ($1, $2, $3, $4, $5, $6)")
+        .bind(Uuid::new_v4().to_string())
+        .bind(by.at.0)
+        .bind(by.name)
+        .bind(action.name())
+        .bind(subject)
+        .bind(detail)
+        .execute(on)
+        .await
+        .doing("writing the audit log")?;
+    Ok(())
+}
+
+impl Store {
+    /// The latest entries, newest first.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn audit(&self) -> Result<Vec<AuditEntry>, StoreError> {
+        let text = format!(
+            "SELECT at, actor, action, subject, detail FROM audit ORDER BY at DESC, id LIMIT {MAX_ENTRIES}"
+        );
+        sqlx::query_as(sqlx::AssertSqlSafe(text)).fetch_all(&self.pool).await.doing("reading the audit log")
+    }
+}
