@@ -190,19 +190,18 @@ impl<'h> Agent<'h> {
         identity: &Identity,
     ) -> Result<bool, HostError> {
         let Some(plan) = sensor::plan(settings, &listening.roles, identity) else { return Ok(false) };
-        match sensor::apply(self.host, &plan) {
-            // it was told to start just now; whether it stays up the next round shows
-            Ok(true) => {
-                tracing::info!("eyot-sensor told to start");
-                Ok(true)
-            }
-            Ok(false) => Ok(true),
-            Err(error) if error.step == "running" => {
+        // the service manager may have made it readable by root alone; the sensor must get through to its identity
+        self.host.make_dir(paths::STATE_DIR, Access::Everyone)?;
+        let changed = sensor::write(self.host, &plan)?;
+        match sensor::start(self.host, changed) {
+            Ok(true) => tracing::info!("eyot-sensor told to start"),
+            Ok(false) => {}
+            Err(error) => {
                 tracing::warn!("{}", chain(&error));
-                Ok(false)
+                return Ok(false);
             }
-            Err(error) => Err(error),
         }
+        Ok(true)
     }
 
     async fn report(

@@ -93,6 +93,13 @@ fn firewall_rules_are_what_was_written_down_and_nft_loads_them() {
             "nft -c -f {path} && nft -f {path} && nft -f {path} && nft list ruleset | grep -q rules_"
         );
         run("unshare", &["--net", "sh", "-c", &load]);
+        // what undo relies on: what nft lists, nft loads, and lists the same
+        let listed = tempfile::tempdir().unwrap();
+        let listed = listed.path().display();
+        let again = format!(
+            "nft -f {path}; nft list ruleset > {listed}/a; (echo flush ruleset; cat {listed}/a) > {listed}/b; nft -f {listed}/b && nft list ruleset | cmp - {listed}/a"
+        );
+        run("unshare", &["--net", "sh", "-c", &again]);
     }
 }
 

@@ -84,8 +84,8 @@ pub fn plan(settings: &Settings, roles: &Roles, identity: &Identity) -> Option<P
     ]))
 }
 
-/// Writes what differs, and starts or restarts the sensor as that requires. Says whether anything was done.
-pub fn apply(host: &dyn Host, plan: &Plan) -> Result<bool, HostError> {
+/// Writes what differs; says whether anything did.
+pub fn write(host: &dyn Host, plan: &Plan) -> Result<bool, HostError> {
     let mut changed = false;
     for (path, content, access) in &plan.0 {
         changed |= match content {
@@ -93,12 +93,18 @@ pub fn apply(host: &dyn Host, plan: &Plan) -> Result<bool, HostError> {
             None => host.read(path)?.is_some() && host.remove(path).map(|()| true)?,
         };
     }
-    match (changed, is_running(host)) {
-        (true, _) => host.run("systemctl", &["--no-block", "restart", UNIT])?,
-        (false, false) => host.run("systemctl", &["--no-block", "start", UNIT])?,
+    Ok(changed)
+}
+
+/// Starts the sensor, or restarts it with changed files. Says whether it was told anything. Nobody waits for it to come
+/// up: whether it did shows at the next look.
+pub fn start(host: &dyn Host, changed: bool) -> Result<bool, HostError> {
+    let verb = match (changed, is_running(host)) {
+        (true, _) => "restart",
+        (false, false) => "start",
         (false, true) => return Ok(false),
     };
-    Ok(true)
+    host.run("systemctl", &["--no-block", verb, UNIT]).map(|_| true)
 }
 
 /// Whether the service manager says that the sensor runs.

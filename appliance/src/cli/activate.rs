@@ -58,6 +58,9 @@ impl Arguments {
         let forgotten = forget::forget(host, &texts)?;
         println!("activated as {} at {}", identity.enrolment.sensor_name, identity.enrolment.portal);
         println!("{}", forgotten.text());
+        if self.token_file.as_os_str() != "-" {
+            println!("{} is of no further use; remove it", self.token_file.display());
+        }
         Ok(0)
     }
 

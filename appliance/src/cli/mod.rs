@@ -71,5 +71,9 @@ impl Arguments {
 
 /// A single-threaded runtime: everything here waits for one thing at a time.
 fn block_on<T>(work: impl std::future::Future<Output = T>) -> anyhow::Result<T> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(work);
+    // a name still being looked up after its time limit must not hold the answer back
+    runtime.shutdown_background();
+    Ok(outcome)
 }

@@ -11,7 +11,11 @@ use crate::host::Host;
 /// Started by eyot-appliance.service. Logs to standard error.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  systemctl status eyot-appliance")]
-pub(super) struct Arguments {}
+pub(super) struct Arguments {
+    /// Stop after one round: apply, try to activate, report
+    #[arg(long)]
+    once: bool,
+}
 
 impl Arguments {
     pub(super) fn run(self, host: &dyn Host) -> anyhow::Result<u8> {
@@ -25,6 +29,9 @@ impl Arguments {
                     tracing::info!("{line}");
                     notify(&line);
                     said = line;
+                }
+                if self.once {
+                    return Ok(0);
                 }
                 tokio::time::sleep(ROUND).await;
             }

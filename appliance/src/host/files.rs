@@ -59,7 +59,7 @@ pub(super) fn write(path: &Path, content: &[u8], access: Access) -> Result<bool,
         return Ok(false);
     }
     let dir = parent(path);
-    fs::create_dir_all(dir).map_err(fail)?;
+    create_dirs(dir).map_err(fail)?;
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".eyot-new");
     let temporary = PathBuf::from(temporary);
@@ -135,15 +135,17 @@ pub(super) fn files_below(dir: &Path, found: &mut Vec<PathBuf>) -> Result<(), Ho
 
 pub(super) fn make_dir(dir: &Path, access: Access) -> Result<(), HostError> {
     let make = || -> io::Result<()> {
-        fs::create_dir_all(dir)?;
+        create_dirs(dir)?;
         let handle = File::open(dir)?;
-        if let Some(group) = access.group()? {
+        let found = handle.metadata()?;
+        if let Some(group) = access.group()?.filter(|g| g.as_raw() != found.gid()) {
             fchown(&handle, None, Some(group))?;
         }
-        if handle.metadata()?.mode() & 0o777 != access.dir_mode() {
+        if found.mode() & 0o777 != access.dir_mode() {
             handle.set_permissions(fs::Permissions::from_mode(access.dir_mode()))?;
+            handle.sync_all()?;
         }
-        sync_dir(parent(dir))
+        Ok(())
     };
     make().map_err(|e| error("making directory", dir, e))
 }
@@ -187,7 +189,7 @@ pub(super) fn link(link: &Path, target: &str) -> Result<bool, HostError> {
         if fs::read_link(link).is_ok_and(|t| t == Path::new(target)) {
             return Ok(false);
         }
-        fs::create_dir_all(parent(link))?;
+        create_dirs(parent(link))?;
         match fs::remove_file(link) {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
@@ -204,6 +206,17 @@ pub(super) fn kernel_text(path: &Path) -> Option<String> {
     let mut text = String::new();
     File::open(path).ok()?.read_to_string(&mut text).ok()?;
     Some(text.trim().to_owned())
+}
+
+/// Makes a directory with its parents, 0755 whatever the umask of the service: files guard their own content.
+fn create_dirs(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    create_dirs(parent(dir))?;
+    fs::create_dir(dir)?;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o755))?;
+    sync_dir(parent(dir))
 }
 
 fn sync_dir(dir: &Path) -> io::Result<()> {
