@@ -16,7 +16,7 @@ use crate::Observation;
 /// Bounds on what is remembered between frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// TCP connections followed at once; the longest silent gives way to a new one.
+    /// TCP connections followed at once, rounded up to a power of two; the longest silent gives way to a new one.
     pub max_flows: usize,
     /// Bytes kept of each direction of one connection.
     pub max_flow_bytes: usize,
@@ -71,7 +71,8 @@ pub struct ProtocolCounters {
     pub name: &'static str,
     /// Messages understood, wholly or in part.
     pub messages: u64,
-    /// Messages in the protocol's place that were not understood.
+    /// Messages in the protocol's place that were damaged, or something else: a ping where neighbour discovery is
+    /// looked for counts here too.
     pub malformed: u64,
     /// Readings given out; those of a protocol inside another count for the outer one.
     pub readings: u64,

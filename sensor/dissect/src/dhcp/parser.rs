@@ -30,7 +30,7 @@ pub(crate) struct Dhcp<'a> {
     pub client_address: Ipv4Addr,
     pub your_address: Ipv4Addr,
     pub relay_address: Ipv4Addr,
-    /// The end option was there, or no options at all.
+    /// The end option was there, or it is plain BOOTP without options.
     pub whole: bool,
     areas: [&'a [u8]; 3],
 }
@@ -67,10 +67,10 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Dhcp<'_>> {
     let client_mac = (hardware == HARDWARE_ETHERNET && length == 6).then_some(mac);
     let server_name = cursor.take_lax(64).0;
     let file = cursor.take_lax(128).0;
-    let options = match cursor.u32() {
-        Some(MAGIC_COOKIE) => cursor.rest(),
-        // plain BOOTP, or cut before
-        _ => &[],
+    let (options, is_bootp) = match cursor.u32() {
+        Some(MAGIC_COOKIE) => (cursor.rest(), false),
+        // plain BOOTP, unless it is cut before
+        other => (&[][..], other.is_some()),
     };
     let overload = Options(Cursor::new(options))
         .take(MAX_OPTIONS)
@@ -86,7 +86,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Dhcp<'_>> {
         client_address,
         your_address,
         relay_address,
-        whole: rest.0.rest().first() == Some(&OPTION_END),
+        whole: is_bootp || rest.0.rest().first() == Some(&OPTION_END),
         areas: [options, area(OVERLOAD_FILE, file), area(OVERLOAD_SERVER_NAME, server_name)],
     })
 }

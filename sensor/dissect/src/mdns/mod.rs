@@ -26,6 +26,8 @@ pub(crate) const PROTOCOL: Protocol = Protocol {
     stream: None,
 };
 
+/// Strings given out of one TXT record; printers have some thirty.
+const MAX_STRINGS: usize = 64;
 /// Lists the service types themselves (RFC 6763 section 9).
 const META_QUERY: &str = "_services._dns-sd._udp";
 
@@ -89,7 +91,7 @@ fn owned(message: &Message<'_>, record: &Record<'_>, sender: Option<IpAddr>, rea
         }
         Data::Strings(strings) => {
             let Some((_, service)) = offered(name) else { return };
-            for string in strings.filter(|string| !string.is_empty()) {
+            for string in strings.filter(|string| !string.is_empty()).take(MAX_STRINGS) {
                 readings.text(Field::MdnsTxt, &format!("{service} {}", clean(string)));
             }
         }

@@ -18,6 +18,8 @@ pub(crate) const PROTOCOL: Protocol = Protocol {
     stream: None,
 };
 
+/// Elements looked at in one message: more than a list of every device on a link needs.
+const MAX_ELEMENTS: usize = 256;
 /// Words of one list given out.
 const MAX_WORDS: usize = 32;
 /// Elements of a description that are given out.
@@ -35,7 +37,7 @@ const DESCRIPTION: &[&str] = &[
 
 fn read(packet: &Packet<'_>, readings: &mut Readings<'_>) -> Outcome {
     let Some(action) = parser::action(packet.payload) else { return Outcome::NotMine };
-    for element in elements(packet.payload) {
+    for element in elements(packet.payload).take(MAX_ELEMENTS) {
         let text = unescape(element.text);
         let words = || text.split_ascii_whitespace().take(MAX_WORDS);
         match (action, element.name) {
