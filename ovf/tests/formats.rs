@@ -12,6 +12,7 @@ use eyot_image::disk::Survey;
 use eyot_image::pass::pack;
 use eyot_image::vhdx::{self, Allocation, BlockState, Options, SectorSize, Vhdx};
 use eyot_image::vmdk::{self, Layout, Vmdk};
+use proptest::prelude::*;
 use support::{awkward_disks, control, disk, images, noise, prose, run, MIB};
 
 #[test]
@@ -261,4 +262,38 @@ fn a_qcow2_gives_the_same_bytes_as_its_raw_disk() {
     );
     fs::write(at("bent.qcow2"), b"QFI\xfb and then nothing").unwrap();
     assert!(eyot_image::disk::open(&at("bent.qcow2")).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
+
+    #[test]
+    fn any_disk_is_given_back_by_both_formats(
+        sectors in 1u64..140_000,
+        pieces in proptest::collection::vec((any::<u64>(), 1usize..150_000, any::<u64>()), 0..5),
+        threads in 1usize..5,
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let size = sectors * 512;
+        let pieces: Vec<(u64, Vec<u8>)> = pieces
+            .into_iter()
+            .map(|(at, length, seed)| {
+                let at = at % size;
+                (at, noise(length.min((size - at) as usize), seed))
+            })
+            .collect();
+        let raw = disk(dir.path(), "raw", size, &pieces);
+        let content = fs::read(&raw).unwrap();
+        let (vmdk, vhdx) = images(&raw, threads, Options::default());
+        prop_assert!(vmdk::verify(Cursor::new(&vmdk), &control(1)).unwrap().list().is_empty());
+        prop_assert!(vhdx::verify(Cursor::new(&vhdx)).unwrap().list().is_empty());
+        let mut vmdk = Vmdk::open(Cursor::new(&vmdk)).unwrap();
+        for (n, grain) in (0..).zip(content.chunks(65_536)) {
+            prop_assert!(vmdk.read_grain(n).unwrap() == grain, "grain {n}");
+        }
+        let mut vhdx = Vhdx::open(Cursor::new(&vhdx)).unwrap();
+        for (n, block) in (0..).zip(content.chunks(1 << 20)) {
+            prop_assert!(vhdx.read_block(n).unwrap() == block, "block {n}");
+        }
+    }
 }

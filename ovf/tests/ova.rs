@@ -132,6 +132,8 @@ fn every_profile_passes_the_lint() {
         "the number of capture adapters is 9, but must be 1 to 8"
     );
     assert!(Profile::new("../x", "1", GuestOs::Ubuntu).check().is_err());
+    assert!(append_member(&mut Vec::new(), &"n".repeat(100), b"", DATE).is_err());
+    assert!(append_member(&mut Vec::new(), "n", b"", u64::MAX).is_err());
 }
 
 #[test]
@@ -194,7 +196,7 @@ fn openssl_accepts_the_signature_and_so_do_we() {
 fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, content) in members {
-        append_member(&mut out, name, content, DATE);
+        append_member(&mut out, name, content, DATE).unwrap();
     }
     end_archive(&mut out).unwrap();
     out

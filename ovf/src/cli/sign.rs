@@ -115,7 +115,7 @@ fn publisher(
         out.write_all(&vec![0; padding as usize]).with_context(writing)?;
         if member.name == manifest.name {
             let mut block = Vec::new();
-            append_member(&mut block, &certificate_name, &certificate, mtime);
+            append_member(&mut block, &certificate_name, &certificate, mtime).with_context(writing)?;
             out.write_all(&block).with_context(writing)?;
         }
     }

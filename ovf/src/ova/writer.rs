@@ -7,7 +7,7 @@
 use std::io::{self, Seek, SeekFrom, Write};
 
 use super::error::OvaError;
-use super::format::{encode, BLOCK, MAX_NAME};
+use super::format::{encode, BLOCK, MAX_NAME, MAX_OCTAL_SIZE};
 use super::manifest;
 use super::signature::Signer;
 use crate::digest::{sha256_hex, Hashing};
@@ -50,6 +50,7 @@ impl<'a> Plan<'a> {
         mtime: u64,
     ) -> Result<Self, OvaError> {
         profile.check()?;
+        member_header("", 0, mtime)?;
         let grains = survey.size().div_ceil(GRAIN_BYTES);
         let stored: u64 = survey.blocks().iter().map(|b| u64::from(b.grains.count_ones())).sum();
         let facts = DiskFacts {
@@ -91,13 +92,13 @@ impl<'a> Plan<'a> {
         let manifest = manifest::text([(&*ovf, &*sha256_hex(descriptor.as_bytes())), (disk, &vmdk_sha256)]);
 
         let mut front = Vec::new();
-        append_member(&mut front, &ovf, descriptor.as_bytes(), self.mtime);
-        append_member(&mut front, &mf, manifest.as_bytes(), self.mtime);
+        append_member(&mut front, &ovf, descriptor.as_bytes(), self.mtime)?;
+        append_member(&mut front, &mf, manifest.as_bytes(), self.mtime)?;
         if let Some(signer) = self.signer {
             let certificate = signer.certificate_file(&mf, manifest.as_bytes()).map_err(OvaError::from)?;
-            append_member(&mut front, &self.member("cert"), &certificate, self.mtime);
+            append_member(&mut front, &self.member("cert"), &certificate, self.mtime)?;
         }
-        front.extend(encode(disk, vmdk_bytes, self.mtime));
+        front.extend(member_header(disk, vmdk_bytes, self.mtime)?);
         // The lengths were promised in `disk_offset`; were they wrong, the archive would be garbage.
         assert_eq!(
             front.len() as u64,
@@ -136,20 +137,25 @@ pub enum FinishError {
     Ova(#[from] OvaError),
 }
 
-/// The header of a member, for one whose content follows piece by piece; fails on a name longer than ustar takes.
+/// The header of a member, for one whose content follows piece by piece; fails on a name or a date (seconds since 1970)
+/// longer than ustar takes.
 pub fn member_header(name: &str, size: u64, mtime: u64) -> Result<[u8; BLOCK], OvaError> {
     if name.len() > MAX_NAME {
         let (actual, limit) = (name.len() as u64, MAX_NAME as u64);
         return Err(OvaError::Limit { what: "length of a member's name", actual, limit });
     }
+    if mtime > MAX_OCTAL_SIZE {
+        return Err(OvaError::Limit { what: "date of a member", actual: mtime, limit: MAX_OCTAL_SIZE });
+    }
     Ok(encode(name, size, mtime))
 }
 
 /// Appends a whole member: header, content, padding.
-pub fn append_member(out: &mut Vec<u8>, name: &str, content: &[u8], mtime: u64) {
-    out.extend(encode(name, content.len() as u64, mtime));
+pub fn append_member(out: &mut Vec<u8>, name: &str, content: &[u8], mtime: u64) -> Result<(), OvaError> {
+    out.extend(member_header(name, content.len() as u64, mtime)?);
     out.extend_from_slice(content);
     out.resize(out.len().next_multiple_of(BLOCK), 0);
+    Ok(())
 }
 
 /// Two zero blocks end an archive.
