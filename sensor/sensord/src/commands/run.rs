@@ -1,5 +1,6 @@
 //! `run`: the service. Ready when every interface that is there is being read; ends cleanly on SIGTERM or SIGINT.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,12 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     }
     let filter = EnvFilter::try_from_env("EYOT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     // the journal adds the time
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
     tracing::info!(?config, version = env!("CARGO_PKG_VERSION"), "starting");
 
     let shared = Shared::new(&config.interfaces);

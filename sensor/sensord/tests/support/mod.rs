@@ -88,3 +88,12 @@ pub fn pcapng(frames: &[(u32, Vec<u8>)]) -> Vec<u8> {
     }
     out
 }
+
+/// The frame with an 802.1Q tag.
+pub fn in_vlan(vlan: u16, frame: &[u8]) -> Vec<u8> {
+    let mut tagged = frame[..12].to_vec();
+    tagged.extend([0x81, 0x00]);
+    tagged.extend(vlan.to_be_bytes());
+    tagged.extend(&frame[12..]);
+    tagged
+}
