@@ -1,7 +1,8 @@
 //! The disk an image is made from: its size, where it holds data, and its bytes.
 //!
 //! Sizes and offsets are bytes. A disk is looked at in blocks of 1 MiB (a VHDX block; sixteen VMDK grains), numbered
-//! from 0. One file per kind of source; [`survey`] is the first look that tells which blocks hold anything.
+//! from 0. One file per kind of source; [`Survey`] is the first look that tells which blocks hold
+//! anything.
 
 mod qcow2;
 mod raw;
