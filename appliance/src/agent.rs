@@ -10,7 +10,7 @@ use std::time::Duration;
 use eyot_contract::settings::Settings;
 use eyot_contract::{path, ConditionCode, HealthReport, MacAddr, Timestamp};
 
-use crate::activate::{activate, forget, ActivationError, Identity};
+use crate::activate::{activate, forget, reserve, ActivationError, Identity};
 use crate::apply::{self, nic, sensor, Listening};
 use crate::health::{self, Activation, Ledger, Observation, SensorStatus, Traffic};
 use crate::host::{Access, Host, HostError};
@@ -71,6 +71,19 @@ impl<'h> Agent<'h> {
         }
     }
 
+    /// Whether somebody is activating this machine by hand. The daemon stands aside meanwhile: it knows nothing of that
+    /// token's portal and would close the firewall to it.
+    ///
+    /// # Errors
+    /// The lock cannot be looked at.
+    pub fn stands_aside(&self) -> Result<bool, HostError> {
+        match reserve(self.host) {
+            Ok(_) => Ok(false),
+            Err(ActivationError::Host(error)) => Err(error),
+            Err(_) => Ok(true),
+        }
+    }
+
     /// One round. The report it returns is also on disk and, once activated, at the portal.
     ///
     /// # Errors
@@ -121,7 +134,11 @@ impl<'h> Agent<'h> {
         if self.attempt.next.is_none_or(|next| now < next) {
             return None;
         }
-        match activate(self.host, token, settings).await {
+        let outcome = match reserve(self.host) {
+            Ok(reserved) => activate(self.host, token, settings, &*reserved).await,
+            Err(busy) => Err(busy),
+        };
+        match outcome {
             Ok(identity) => {
                 tracing::info!(
                     "activated as {} at {}",

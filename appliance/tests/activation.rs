@@ -5,6 +5,7 @@
 
 #[path = "../../contract/client/tests/double/mod.rs"]
 mod double;
+mod rooted;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -13,10 +14,10 @@ use std::sync::Arc;
 use double::{Authority, Portal, ProxyDouble, ProxyManner, Script};
 use eyot_appliance::activate::Identity;
 use eyot_appliance::agent::Agent;
-use eyot_appliance::host::Machine;
 use eyot_appliance::paths;
 use eyot_contract::settings::Layer;
 use eyot_contract::{ActivationToken, CaPin, ConditionCode, RefusalCode, Seed};
+use rooted::Rooted;
 use time::OffsetDateTime;
 
 struct Appliance {
@@ -39,10 +40,6 @@ impl Appliance {
 
     fn text(&self, path: &str) -> String {
         std::fs::read_to_string(self.path(path)).unwrap()
-    }
-
-    fn machine(&self) -> Machine {
-        Machine::below(self.root.path())
     }
 
     /// `eyot-appliance activate --token-file -`, away from the runtime's threads.
@@ -302,117 +299,6 @@ async fn the_proxy_of_the_settings_is_used() {
 /// only what concerns activation is looked at.
 mod daemon {
     use super::*;
-    use eyot_appliance::host::*;
-
-    /// The real files below a temporary root; no adapters, and programs that only take note.
-    struct Rooted {
-        machine: Machine,
-        ran: std::sync::Mutex<Vec<String>>,
-        disc: Option<String>,
-    }
-
-    impl Host for Rooted {
-        fn read(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
-            self.machine.read(path)
-        }
-        fn write(&self, path: &str, content: &[u8], access: Access) -> Result<bool, HostError> {
-            self.machine.write(path, content, access)
-        }
-        fn overwrite(&self, path: &str, content: &[u8]) -> Result<(), HostError> {
-            self.machine.overwrite(path, content)
-        }
-        fn remove(&self, path: &str) -> Result<(), HostError> {
-            self.machine.remove(path)
-        }
-        fn files_below(&self, dir: &str) -> Result<Vec<String>, HostError> {
-            self.machine.files_below(dir)
-        }
-        fn make_dir(&self, dir: &str, access: Access) -> Result<(), HostError> {
-            self.machine.make_dir(dir, access)
-        }
-        fn replace_dir(&self, new: &str, old: &str) -> Result<(), HostError> {
-            self.machine.replace_dir(new, old)
-        }
-        fn link(&self, link: &str, target: &str) -> Result<bool, HostError> {
-            self.machine.link(link, target)
-        }
-        fn lock(&self, path: &str) -> Result<Option<Box<dyn Guard>>, HostError> {
-            self.machine.lock(path)
-        }
-        fn run(&self, program: &str, arguments: &[&str]) -> Result<String, HostError> {
-            let mut ran = self.ran.lock().unwrap();
-            ran.push(format!("{program} {}", arguments.join(" ")));
-            match (program, arguments) {
-                // the rules that were loaded last
-                ("nft", ["list", "ruleset"]) => {
-                    let path = [paths::FIREWALL_CANDIDATE, paths::FIREWALL];
-                    let text = path.iter().find_map(|p| self.machine.read(p).unwrap());
-                    Ok(text.map(|t| String::from_utf8(t).unwrap()).unwrap_or_default())
-                }
-                ("systemctl", ["is-active", ..]) => {
-                    let started = ran.iter().any(|l| l.contains("start eyot-sensor"));
-                    Ok(if started { "active\n" } else { "inactive\n" }.to_owned())
-                }
-                _ => Ok(String::new()),
-            }
-        }
-        fn set_hostname(&self, _: &str) -> Result<(), HostError> {
-            Ok(())
-        }
-        fn hostname(&self) -> String {
-            "eyot-test".to_owned()
-        }
-        fn adapters(&self) -> Result<Vec<Adapter>, HostError> {
-            let adapter = |name: &str, index: u8, capture: bool| Adapter {
-                name: name.to_owned(),
-                index: index.into(),
-                mac: eyot_contract::MacAddr([2, 0, 0, 0, 0, index]),
-                driver: None,
-                bus: Some(format!("0000:0{index}:00.0")),
-                hardware: true,
-                enslaved: false,
-                flags: Flags { up: true, arp: !capture, multicast: !capture, promiscuous: capture },
-                link: true,
-                mtu: 9216,
-                ipv6: !capture,
-                offloads: Default::default(),
-                rings: None,
-                rx_frames: 7,
-                tx_frames: 0,
-            };
-            Ok(vec![adapter("ens160", 3, false), adapter("ens192", 4, true)])
-        }
-        fn set_flags(&self, adapter: &str, _: Flags) -> Result<(), HostError> {
-            panic!("{adapter} is as it should be")
-        }
-        fn set_mtu(&self, _: &str, _: u32) -> Result<(), HostError> {
-            Ok(())
-        }
-        fn set_ipv6(&self, _: &str, _: bool) -> Result<(), HostError> {
-            Ok(())
-        }
-        fn set_offload(&self, _: &str, _: Offload, _: bool) -> Result<(), HostError> {
-            Ok(())
-        }
-        fn set_rings(&self, _: &str, _: u32) -> Result<(), HostError> {
-            Ok(())
-        }
-        fn block_devices(&self) -> Result<Vec<String>, HostError> {
-            Ok(self.disc.iter().cloned().collect())
-        }
-        fn open_device(&self, device: &str) -> Result<Box<dyn ReadSeek>, HostError> {
-            self.machine.open_device(device)
-        }
-        fn discard_free_blocks(&self, path: &str) -> Result<Discard, HostError> {
-            self.machine.discard_free_blocks(path)
-        }
-    }
-
-    impl Rooted {
-        fn new(appliance: &Appliance) -> Self {
-            Self { machine: appliance.machine(), ran: Default::default(), disc: None }
-        }
-    }
 
     fn codes(report: &eyot_contract::HealthReport) -> Vec<ConditionCode> {
         report.conditions.iter().map(|c| c.code).collect()
@@ -432,7 +318,7 @@ mod daemon {
             .unwrap();
         let disc = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(disc.path(), volume.to_bytes()).unwrap();
-        let mut host = Rooted::new(&appliance);
+        let mut host = Rooted::below(appliance.root.path());
         host.disc = Some(disc.path().display().to_string());
 
         let report = Agent::new(&host).round().await.unwrap();
@@ -471,7 +357,7 @@ mod daemon {
     async fn a_portal_that_comes_back_is_found_without_a_restart() {
         let portal = Portal::start(Script::default()).await;
         let appliance = Appliance::new();
-        let host = Rooted::new(&appliance);
+        let host = Rooted::below(appliance.root.path());
         let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let write = |token: &ActivationToken| appliance.put(paths::SEED_SETTINGS, seed(token).to_toml());
         write(&ActivationToken { portal: format!("https://{closed}"), ..portal.token() });
@@ -488,7 +374,7 @@ mod daemon {
         let portal =
             Portal::start(Script { refuse: Some(RefusalCode::TokenExpired), ..Script::default() }).await;
         let appliance = Appliance::new();
-        let host = Rooted::new(&appliance);
+        let host = Rooted::below(appliance.root.path());
         appliance.put(paths::SEED_SETTINGS, seed(&portal.token()).to_toml());
         let mut agent = Agent::new(&host);
         for _ in 0..3 {
@@ -507,7 +393,7 @@ mod daemon {
     #[tokio::test]
     async fn settings_that_cannot_be_used_stop_everything_but_the_report() {
         let appliance = Appliance::new();
-        let host = Rooted::new(&appliance);
+        let host = Rooted::below(appliance.root.path());
         appliance.put(paths::LOCAL_SETTINGS, "version = 1\n[host]\nnom = \"x\"\n");
         let report = Agent::new(&host).round().await.unwrap();
         assert_eq!(codes(&report), [ConditionCode::SettingsInvalid]);

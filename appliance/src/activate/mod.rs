@@ -16,7 +16,7 @@ use eyot_client::{ca_pin, Client, ClientError, Trust};
 use eyot_contract::settings::Settings;
 use eyot_contract::{path, ActivationToken, ConditionCode, EnrolmentRequest, EnrolmentResponse, Timestamp};
 
-use crate::host::{Host, HostError};
+use crate::host::{Guard, Host, HostError};
 use crate::paths;
 
 pub use identity::{machine_identity, Enrolment, Identity, CA, CERTIFICATE, KEY};
@@ -67,6 +67,14 @@ impl ActivationError {
     }
 }
 
+/// The right to activate this machine, for as long as it is held; daemon and command line must not do it at once.
+///
+/// # Errors
+/// [`ActivationError::Busy`].
+pub fn reserve(host: &dyn Host) -> Result<Box<dyn Guard>, ActivationError> {
+    host.lock(paths::ACTIVATION_LOCK)?.ok_or(ActivationError::Busy)
+}
+
 /// Activates: steps 1 to 3. The caller forgets the token afterwards.
 ///
 /// # Errors
@@ -75,8 +83,8 @@ pub async fn activate(
     host: &dyn Host,
     token: &ActivationToken,
     settings: &Settings,
+    _reserved: &dyn Guard,
 ) -> Result<Identity, ActivationError> {
-    let _lock = host.lock(paths::ACTIVATION_LOCK)?.ok_or(ActivationError::Busy)?;
     let client = Client::builder(&token.portal)
         .trust(Trust::Pin(token.ca_pin))
         .extra_ca(settings.extra_ca_pem.clone())

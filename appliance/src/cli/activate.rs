@@ -7,7 +7,8 @@ use anyhow::{bail, Context};
 use eyot_contract::settings::{resolve, Layer};
 use eyot_contract::{ActivationToken, MAX_TOKEN_CHARS};
 
-use crate::activate::{activate, forget, Identity};
+use crate::activate::{activate, forget, reserve, Identity};
+use crate::apply::{self, nic};
 use crate::host::{Access, Host};
 use crate::paths;
 use crate::settings::gather;
@@ -49,7 +50,12 @@ impl Arguments {
                 return Ok(0);
             }
         }
-        let identity = super::block_on(activate(host, &token, &settings))??;
+        let reserved = reserve(host)?;
+        // on a machine whose firewall is ours, this token's portal may be behind another port than the last one's
+        if host.read(paths::FIREWALL)?.is_some() {
+            apply::listen(host, &settings, Some(&token.portal), &mut nic::Refusals::default())?;
+        }
+        let identity = super::block_on(activate(host, &token, &settings, &*reserved))??;
         if let Some(kept) = gathered.to_keep() {
             host.write(paths::KEPT_SETTINGS, kept.to_toml().as_bytes(), Access::Root)?;
         }

@@ -23,6 +23,10 @@ impl Arguments {
             let mut agent = Agent::new(host);
             let mut said = String::new();
             loop {
+                if !self.once && agent.stands_aside()? {
+                    tokio::time::sleep(ROUND).await;
+                    continue;
+                }
                 let report = agent.round().await?;
                 let line = summary(&report);
                 if line != said {

@@ -152,10 +152,10 @@ impl HostError {
         Self { step, subject: subject.into(), source }
     }
 
-    /// Whether the adapter or driver simply cannot do this.
+    /// Whether the driver does not know this, or will not do it as things are (a ring too large for the memory).
     pub fn is_unsupported(&self) -> bool {
-        use nix::libc::{EINVAL, ENODEV, EOPNOTSUPP, ERANGE};
-        matches!(self.source.raw_os_error(), Some(EOPNOTSUPP | EINVAL | ERANGE | ENODEV))
+        use nix::libc::{EBUSY, EINVAL, ENOMEM, EOPNOTSUPP, ERANGE};
+        matches!(self.source.raw_os_error(), Some(EOPNOTSUPP | EINVAL | ERANGE | ENOMEM | EBUSY))
     }
 }
 
