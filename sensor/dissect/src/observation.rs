@@ -209,4 +209,10 @@ fields! {
     QuicSni = "quic.sni", "server name in a ClientHello the device sent over QUIC";
     QuicJa4 = "quic.ja4", "JA4 of a ClientHello the device sent over QUIC";
     QuicAlpn = "quic.alpn", "ALPN offers over QUIC, comma-joined";
+    DicomTitle = "dicom.title", "application entity title the sender calls or accepts under";
+    DicomImplementation = "dicom.implementation", "implementation class of the sender, object identifier";
+    DicomVersion = "dicom.version", "implementation version name of the sender";
+    Hl7Application = "hl7.application", "sending application of a message (MSH-3)";
+    Hl7Facility = "hl7.facility", "sending facility of a message (MSH-4)";
+    Hl7Version = "hl7.version", "version of HL7 a message is in (MSH-12)";
 }

@@ -6,9 +6,9 @@ use crate::link;
 use crate::packet::Packet;
 use crate::readings::Readings;
 use crate::{
-    arp, bacnet, browser, cdp, dhcp, dhcp6, dns, enip, ftp, http, lldp, llmnr, mdns, mndp, modbus, mqtt,
-    nbns, nd, ntp, profinet, quic, rtsp, s7, sccp, sip, smtp, snmp, ssdp, ssh, stp, telnet, tls, tplink,
-    ubiquiti, upnp, wsd,
+    arp, bacnet, browser, cdp, dhcp, dhcp6, dicom, dns, enip, ftp, hl7, http, lldp, llmnr, mdns, mndp,
+    modbus, mqtt, nbns, nd, ntp, profinet, quic, rtsp, s7, sccp, sip, smtp, snmp, ssdp, ssh, stp, telnet,
+    tls, tplink, ubiquiti, upnp, wsd,
 };
 
 /// Where a protocol is looked for.
@@ -107,6 +107,8 @@ pub(crate) static PROTOCOLS: &[Protocol] = &[
     modbus::PROTOCOL,
     enip::PROTOCOL,
     s7::PROTOCOL,
+    dicom::PROTOCOL,
+    hl7::PROTOCOL,
 ];
 
 /// Every protocol that is read.
