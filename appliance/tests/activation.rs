@@ -45,21 +45,7 @@ impl Appliance {
     /// `eyot-appliance activate --token-file -`, away from the runtime's threads.
     async fn activate(&self, token: &str) -> Output {
         let (root, token) = (self.root.path().to_owned(), token.to_owned());
-        tokio::task::spawn_blocking(move || {
-            let mut child = Command::new(env!("CARGO_BIN_EXE_eyot-appliance"))
-                .arg("--root")
-                .arg(root)
-                .args(["activate", "--token-file", "-"])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap();
-            std::io::Write::write_all(&mut child.stdin.take().unwrap(), token.as_bytes()).unwrap();
-            child.wait_with_output().unwrap()
-        })
-        .await
-        .unwrap()
+        tokio::task::spawn_blocking(move || activate_below(&root, &token)).await.unwrap()
     }
 
     /// It must fail with one line that has these words, leave no identity and not repeat the token.
@@ -81,6 +67,20 @@ impl Appliance {
         look(self.root.path(), token, &mut found);
         found
     }
+}
+
+fn activate_below(root: &Path, token: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_eyot-appliance"))
+        .arg("--root")
+        .arg(root)
+        .args(["activate", "--token-file", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), token.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
 }
 
 fn look(dir: &Path, token: &str, found: &mut Vec<String>) {
@@ -158,6 +158,90 @@ async fn the_good_way_ends_with_an_identity_and_without_a_token() {
     assert!(String::from_utf8(again.stdout).unwrap().contains("already activated as test sensor"));
     assert_eq!(fingerprints(appliance.root.path()), before);
     assert_eq!(portal.record.lock().unwrap().enrolments.len(), 1);
+}
+
+/// A small ext4 of its own, mounted from a file, so that the raw bytes can be searched afterwards.
+struct Disk {
+    dir: tempfile::TempDir,
+}
+
+impl Disk {
+    fn new() -> Self {
+        let disk = Self { dir: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(disk.mounted()).unwrap();
+        std::fs::File::create(disk.image()).unwrap().set_len(16 << 20).unwrap();
+        disk.tool("mkfs.ext4", &["-q", disk.image().to_str().unwrap()]);
+        disk.mount();
+        disk
+    }
+
+    fn image(&self) -> std::path::PathBuf {
+        self.dir.path().join("disk.img")
+    }
+
+    fn mounted(&self) -> std::path::PathBuf {
+        self.dir.path().join("root")
+    }
+
+    fn mount(&self) {
+        self.tool("mount", &["-o", "loop", self.image().to_str().unwrap(), self.mounted().to_str().unwrap()]);
+    }
+
+    fn unmount(&self) {
+        self.tool("umount", &[self.mounted().to_str().unwrap()]);
+    }
+
+    fn tool(&self, program: &str, arguments: &[&str]) {
+        let output =
+            Command::new(program).args(arguments).output().unwrap_or_else(|e| panic!("{program}: {e}"));
+        assert!(
+            output.status.success(),
+            "{program} {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    fn occurrences(&self, text: &str) -> usize {
+        let raw = std::fs::read(self.image()).unwrap();
+        raw.windows(text.len()).filter(|w| *w == text.as_bytes()).count()
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // unmounted already, unless the test failed half way
+        let _ = Command::new("umount").arg("-q").arg(self.mounted()).output();
+    }
+}
+
+#[tokio::test]
+async fn the_token_is_nowhere_on_the_raw_disk_not_even_in_freed_blocks() {
+    let portal = Portal::start(Script::default()).await;
+    let token = portal.token().encode();
+    let disk = Disk::new();
+    let root = disk.mounted();
+    let put = |path: &str, text: String| {
+        std::fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+        std::fs::write(root.join(path), text).unwrap();
+    };
+    put("etc/eyot/seed.toml", seed(&portal.token()).to_toml());
+    put("var/lib/cloud/user-data.txt", format!("text with {token} in it"));
+    for copy in 0..5 {
+        put(&format!("var/tmp/{copy}"), format!("copy {copy} of {token}"));
+    }
+    disk.tool("sync", &[]);
+    std::fs::remove_dir_all(root.join("var/tmp")).unwrap();
+    disk.unmount();
+    assert_eq!(disk.occurrences(&token), 7, "the copies must be on the disk for this to prove anything");
+
+    disk.mount();
+    let child_root = root.clone();
+    let input = token.clone();
+    let output = tokio::task::spawn_blocking(move || activate_below(&child_root, &input)).await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("free disk blocks discarded"));
+    disk.unmount();
+    assert_eq!(disk.occurrences(&token), 0);
 }
 
 fn fingerprints(dir: &Path) -> Vec<(String, u64, Vec<u8>)> {

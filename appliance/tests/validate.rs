@@ -99,7 +99,7 @@ async fn each_obstacle_is_named_by_its_step() {
     let strict = ProxyDouble::start(ProxyManner::Basic("dTpw")).await;
     let shut = ProxyDouble::start(ProxyManner::Refuse(403)).await;
     let (strict, shut) = (strict.url(), shut.url());
-    let rows: [(&str, ActivationToken, Vec<(&str, &str)>, &str); 8] = [
+    let rows = [
         ("name", at("https://no-such-portal.invalid"), vec![], "no-such-portal.invalid cannot be resolved"),
         ("connection", at(&format!("https://{closed}")), vec![], "no connection to the portal"),
         (
