@@ -15,18 +15,24 @@ use crate::rule::{ClaimTemplate, Condition, Matcher, Rule, RuleError, WrittenFil
 
 /// The rule files, by family. The order has no meaning for the result.
 const FILES: &[(&str, &str)] = &[
+    ("banners", include_str!("../rules/banners.toml")),
     ("claim", include_str!("../rules/claim.toml")),
     ("cloud", include_str!("../rules/cloud.toml")),
     ("dhcp", include_str!("../rules/dhcp.toml")),
     ("http", include_str!("../rules/http.toml")),
+    ("industry", include_str!("../rules/industry.toml")),
     ("lldp", include_str!("../rules/lldp.toml")),
     ("mdns", include_str!("../rules/mdns.toml")),
     ("names", include_str!("../rules/names.toml")),
+    ("neighbours", include_str!("../rules/neighbours.toml")),
     ("oui", include_str!("../rules/oui.toml")),
     ("services", include_str!("../rules/services.toml")),
     ("sip", include_str!("../rules/sip.toml")),
+    ("snmp", include_str!("../rules/snmp.toml")),
     ("tls", include_str!("../rules/tls.toml")),
     ("upnp", include_str!("../rules/upnp.toml")),
+    ("windows", include_str!("../rules/windows.toml")),
+    ("wsd", include_str!("../rules/wsd.toml")),
 ];
 
 /// Captured texts that fill a field without saying anything.
@@ -221,7 +227,10 @@ fn captured(template: &ClaimTemplate, captures: &Captures<'_>) -> Option<String>
     }
     let mut value = String::new();
     captures.expand(&template.value, &mut value);
-    let value = tidy(&value);
+    let mut value = tidy(&value);
+    if let Some(table) = template.table {
+        value = (*table.get(value.as_str())?).to_owned();
+    }
     let value = match template.attribute {
         Attribute::Vendor => brand::canonical(&value),
         _ if template.upper => value.to_uppercase(),

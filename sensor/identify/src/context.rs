@@ -33,9 +33,10 @@ const MAKERS: usize = 3;
 const ADDRESSES: usize = 6;
 
 /// Sources that can have come through the device rather than from it.
-const PASSABLE: &[&str] = &["dns", "tls", "http", "sip"];
+const PASSABLE: &[&str] =
+    &["dns", "tls", "quic", "http", "sip", "rtsp", "ssh", "ftp", "smtp", "telnet", "mqtt"];
 /// Sources that are names of clouds.
-const CLOUD: &[&str] = &["dns.query", "tls.sni", "http.host"];
+const CLOUD: &[&str] = &["dns.query", "tls.sni", "quic.sni", "http.host"];
 
 /// Lowers the claims that the situation makes doubtful.
 pub fn weigh(mac: MacAddr, facts: &[Fact], claims: &mut [Claim]) {

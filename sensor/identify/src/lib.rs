@@ -17,6 +17,7 @@ mod oui;
 mod place;
 mod resolve;
 mod rule;
+mod tables;
 
 pub use book::{rules, RuleBook, RuleBookError};
 pub use identity::{identify, Fact, Identity};

@@ -8,6 +8,7 @@ use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 
 use crate::place::Place;
+use crate::tables::{self, Table};
 
 /// How sure a claim is where neither the rule nor its file says so.
 const DEFAULT_CONFIDENCE: f32 = 0.8;
@@ -57,6 +58,8 @@ pub struct ClaimTemplate {
     pub confidence: f32,
     /// Whether the captured text is put into capitals (host names lose the case of a model).
     pub upper: bool,
+    /// Where the captured text is a number: the table with the name for it. A number that is not in it claims nothing.
+    pub table: Option<&'static Table>,
 }
 
 /// Something that must, or must not, hold beside the match.
@@ -175,6 +178,7 @@ struct FullClaim {
     confidence: Option<f32>,
     #[serde(default)]
     upper: bool,
+    table: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -264,7 +268,7 @@ impl WrittenRule {
             (Attribute::Serial, self.serial),
         ] {
             let Some(written) = written else { continue };
-            let claim = written.into_template(attribute, nature, confidence);
+            let claim = written.into_template(&id, attribute, nature, confidence)?;
             if attribute == Attribute::Type {
                 claim
                     .value
@@ -294,17 +298,36 @@ impl WrittenRule {
 }
 
 impl WrittenClaim {
-    fn into_template(self, attribute: Attribute, nature: Nature, confidence: f32) -> ClaimTemplate {
-        match self {
-            Self::Value(value) => ClaimTemplate { attribute, value, nature, confidence, upper: false },
-            Self::Full(full) => ClaimTemplate {
-                attribute,
-                value: full.value,
-                nature: full.nature.unwrap_or(nature),
-                confidence: full.confidence.unwrap_or(confidence),
-                upper: full.upper,
+    fn into_template(
+        self,
+        rule: &str,
+        attribute: Attribute,
+        nature: Nature,
+        confidence: f32,
+    ) -> Result<ClaimTemplate, RuleError> {
+        let full = match self {
+            Self::Value(value) => {
+                FullClaim { value, nature: None, confidence: None, upper: false, table: None }
+            }
+            Self::Full(full) => full,
+        };
+        let table = match full.table {
+            None => None,
+            Some(name) => match tables::table(&name) {
+                Some(table) => Some(table),
+                None => {
+                    return Err(RuleError::Shape { rule: rule.to_owned(), what: "its table does not exist" })
+                }
             },
-        }
+        };
+        Ok(ClaimTemplate {
+            attribute,
+            value: full.value,
+            nature: full.nature.unwrap_or(nature),
+            confidence: full.confidence.unwrap_or(confidence),
+            upper: full.upper,
+            table,
+        })
     }
 }
 
