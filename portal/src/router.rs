@@ -11,7 +11,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{header, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post, put};
 use axum::Router;
 use eyot_contract::path;
 use tower_http::csrf::CsrfLayer;
@@ -27,6 +27,8 @@ const MAX_SMALL_BODY: usize = 64 * 1024;
 const MAX_HEALTH_BODY: usize = 256 * 1024;
 /// Largest device batch, in bytes: [`eyot_contract::MAX_BATCH_DEVICES`] records of 16 KiB each.
 const MAX_BATCH_BODY: usize = eyot_contract::MAX_BATCH_DEVICES * 16 * 1024;
+/// Largest list of managed endpoints, in bytes: some half a million rows.
+const MAX_LIST_BODY: usize = 32 * 1024 * 1024;
 
 /// What a browser may do with our pages: load our own style sheet, script and images, and nothing else from anywhere.
 const CONTENT_SECURITY_POLICY: &str =
@@ -47,6 +49,12 @@ pub fn router(portal: Arc<Portal>) -> Router {
             get(api::sensors::one).patch(api::sensors::edit).delete(api::sensors::delete),
         )
         .route("/api/v1/sensors/{id}/activation", post(api::sensors::reissue))
+        .route("/api/v1/plans", get(api::plans::list).post(api::plans::add))
+        .route("/api/v1/plans/{subscription}", delete(api::plans::cancel))
+        .route(
+            "/api/v1/managed-endpoints",
+            put(api::plans::replace_managed).layer(DefaultBodyLimit::max(MAX_LIST_BODY)),
+        )
         .route("/api/v1/devices", get(api::devices::list))
         .route("/api/v1/devices/{id}", get(api::devices::one));
     let people = Router::new()
@@ -63,6 +71,9 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/sensors/{id}/delete", get(pages::sensors::confirm_deletion).post(pages::sensors::delete))
         .route("/devices", get(pages::inventory::list))
         .route("/devices/columns", post(pages::inventory::choose_columns))
+        .route("/plans", get(pages::plans::show).post(pages::plans::add))
+        .route("/plans/cancel", post(pages::plans::cancel))
+        .route("/plans/managed", post(pages::plans::import).layer(DefaultBodyLimit::max(MAX_LIST_BODY)))
         .route("/audit", get(pages::audit::list))
         .route("/devices.csv", get(pages::inventory::csv))
         .route("/devices.json", get(pages::inventory::json))

@@ -46,6 +46,9 @@ pub struct Viewer(pub User);
 /// Somebody who may also change things.
 pub struct Changer(pub User);
 
+/// Somebody who may add and cancel plans.
+pub struct Pricer(pub User);
+
 impl FromRequestParts<Arc<Portal>> for Viewer {
     type Rejection = Response;
 
@@ -63,14 +66,30 @@ impl FromRequestParts<Arc<Portal>> for Changer {
 
     async fn from_request_parts(parts: &mut Parts, portal: &Arc<Portal>) -> Result<Self, Response> {
         let Viewer(user) = Viewer::from_request_parts(parts, portal).await?;
-        if user.role.may_change() {
-            return Ok(Self(user));
+        match user.role.may_change() {
+            true => Ok(Self(user)),
+            false => Err(not_allowed(parts, &user, "may look and download, not change anything")),
         }
-        let text = format!("the role {} may look and download, not change anything", user.role.title());
-        Err(match is_api(parts) {
-            true => Problem::new(StatusCode::FORBIDDEN, text).into_response(),
-            false => pages::refusal(Some(&user), StatusCode::FORBIDDEN, "Not allowed", &text),
-        })
+    }
+}
+
+impl FromRequestParts<Arc<Portal>> for Pricer {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, portal: &Arc<Portal>) -> Result<Self, Response> {
+        let Viewer(user) = Viewer::from_request_parts(parts, portal).await?;
+        match user.role.may_price() {
+            true => Ok(Self(user)),
+            false => Err(not_allowed(parts, &user, "may not change plans")),
+        }
+    }
+}
+
+fn not_allowed(parts: &Parts, user: &User, what: &str) -> Response {
+    let text = format!("the role {} {what}", user.role.title());
+    match is_api(parts) {
+        true => Problem::new(StatusCode::FORBIDDEN, text).into_response(),
+        false => pages::refusal(Some(user), StatusCode::FORBIDDEN, "Not allowed", &text),
     }
 }
 

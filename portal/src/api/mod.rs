@@ -4,6 +4,7 @@
 
 pub mod devices;
 mod guard;
+pub mod plans;
 pub mod sensors;
 mod told;
 
@@ -20,7 +21,7 @@ use crate::portal::Portal;
 use crate::rules;
 use crate::store::StoreError;
 
-pub use guard::{session_cookie, Changer, Sensor, Viewer, SESSION_COOKIE};
+pub use guard::{session_cookie, Changer, Pricer, Sensor, Viewer, SESSION_COOKIE};
 pub use told::Told;
 
 /// What every handler is given.

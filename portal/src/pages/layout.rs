@@ -13,16 +13,19 @@ pub enum Place {
     Sensors,
     /// The inventory.
     Devices,
+    /// What is committed to.
+    Plans,
     /// Who changed what.
     Audit,
     /// Signing in, errors.
     Elsewhere,
 }
 
-const PLACES: [(Place, &str, &str); 4] = [
+const PLACES: [(Place, &str, &str); 5] = [
     (Place::GettingStarted, "/getting-started", "Getting started"),
     (Place::Sensors, "/sensors", "Sites and sensors"),
     (Place::Devices, "/devices", "Device inventory"),
+    (Place::Plans, "/plans", "Plans and pricing"),
     (Place::Audit, "/audit", "Audit log"),
 ];
 

@@ -12,6 +12,7 @@ mod label;
 mod layout;
 pub mod link;
 pub mod login;
+pub mod plans;
 pub mod sensors;
 
 use axum::extract::State;

@@ -233,7 +233,11 @@ fn new_token(
     Ok((token.encode(), expires, secret::hash(&secret)))
 }
 
-fn checked<'a>(what: &'static str, text: &'a str) -> Result<&'a str, RegistrationError> {
+/// A name as it is kept: trimmed, neither empty nor too long, without control characters.
+///
+/// # Errors
+/// [`RegistrationError::Name`].
+pub(crate) fn checked<'a>(what: &'static str, text: &'a str) -> Result<&'a str, RegistrationError> {
     let text = text.trim();
     let reason = match text.chars().count() {
         0 => "is empty".to_owned(),

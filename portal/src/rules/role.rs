@@ -41,6 +41,11 @@ impl Role {
         }
     }
 
+    /// May add and cancel plans.
+    pub fn may_price(self) -> bool {
+        matches!(self, Self::Owner | Self::Contributor)
+    }
+
     /// May register, change and delete sensors and devices.
     pub fn may_change(self) -> bool {
         self != Self::SecurityReader

@@ -42,6 +42,12 @@ actions! {
     SensorEdited = "sensor.edited", "Sensor edited";
     /// A sensor was deleted.
     SensorDeleted = "sensor.deleted", "Sensor deleted";
+    /// A plan was added.
+    PlanAdded = "plan.added", "Plan added";
+    /// A plan was cancelled.
+    PlanCancelled = "plan.cancelled", "Plan cancelled";
+    /// The list of managed endpoints was replaced.
+    ManagedImported = "managed.imported", "Managed endpoints imported";
     /// An account was added.
     UserAdded = "user.added", "Account added";
     /// An account got another password.

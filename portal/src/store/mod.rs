@@ -13,6 +13,7 @@ mod activations;
 mod audit;
 mod devices;
 mod ingest;
+mod plans;
 mod preferences;
 mod sensors;
 mod zones;
@@ -30,6 +31,7 @@ pub use access::{ApiToken, User};
 pub use activations::Activation;
 pub use audit::{Actor, AuditEntry};
 pub use devices::{Choices, Column, Device, DevicePage, DeviceQuery, Order, Sighting};
+pub use plans::current as current_plan;
 pub use sensors::{Certificate, NewSensor, Sensor, SensorDeletion, SITE};
 pub use zones::{Edited, SensorEdit};
 

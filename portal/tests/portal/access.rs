@@ -36,6 +36,7 @@ async fn nothing_but_the_door_is_open_to_anybody() {
         "/devices.json",
         "/no-such-page",
         "/audit",
+        "/plans",
         &format!("/sensors/{id}"),
         &format!("/sensors/{id}/delete"),
         &format!("/devices/{id}"),
@@ -45,12 +46,27 @@ async fn nothing_but_the_door_is_open_to_anybody() {
         assert!(answer.header("location").starts_with("/login"), "{page}");
         assert!(answer.body.is_empty(), "{page}");
     }
-    for api in ["/api/v1/sensors", "/api/v1/devices", "/api/v1/nothing", &format!("/api/v1/sensors/{id}")] {
+    for api in [
+        "/api/v1/sensors",
+        "/api/v1/devices",
+        "/api/v1/plans",
+        "/api/v1/nothing",
+        &format!("/api/v1/sensors/{id}"),
+    ] {
         assert_eq!(anybody.get(api).await.status, 401, "{api}");
     }
     for (method, path) in [
         (Method::POST, "/getting-started".to_owned()),
         (Method::POST, "/getting-started/seed".to_owned()),
+        (Method::POST, "/plans".to_owned()),
+        (Method::POST, "/plans/cancel".to_owned()),
+        (Method::POST, "/plans/managed".to_owned()),
+        (Method::POST, "/devices/columns".to_owned()),
+        (Method::POST, "/api/v1/plans".to_owned()),
+        (Method::PUT, "/api/v1/managed-endpoints".to_owned()),
+        (Method::DELETE, "/api/v1/plans/x".to_owned()),
+        (Method::PATCH, format!("/api/v1/sensors/{id}")),
+        (Method::POST, format!("/sensors/{id}/edit")),
         (Method::POST, format!("/sensors/{id}/activation")),
         (Method::POST, format!("/sensors/{id}/delete")),
         (Method::POST, "/api/v1/sensors".to_owned()),

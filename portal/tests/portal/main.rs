@@ -9,4 +9,5 @@ mod durability;
 mod enrolment;
 mod ingest;
 mod pages;
+mod plans;
 mod support;
