@@ -20,7 +20,8 @@ use hyper::Request;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{watch, Semaphore};
+use tokio_rustls::server::TlsStream;
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
@@ -114,6 +115,7 @@ impl Server {
     pub async fn run(self, stop: impl std::future::Future<Output = ()>) {
         let router = router::router(self.portal.clone());
         let graceful = GracefulShutdown::new();
+        let stopping = watch::Sender::new(false);
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let renewal = tokio::spawn(keep_certificate(self.portal.clone(), self.certificates, self.names));
         let mut stop = std::pin::pin!(stop);
@@ -135,13 +137,22 @@ impl Server {
                 }
             };
             let (acceptor, door, router) = (self.acceptor.clone(), self.door.clone(), router.clone());
-            let watcher = graceful.watcher();
+            let (watcher, mut stopping) = (graceful.watcher(), stopping.subscribe());
             tokio::spawn(async move {
                 let _place = place;
-                converse(stream, from, acceptor, door, router, watcher).await;
+                // a peer that has not even shaken hands is not waited for
+                let shaken = tokio::select! {
+                    _ = stopping.changed() => None,
+                    shaken = shake_hands(stream, from, acceptor) => shaken,
+                };
+                if let Some(stream) = shaken {
+                    let peer = door.who(stream.get_ref().1.peer_certificates());
+                    converse(stream, from, peer, router, watcher).await;
+                }
             });
         }
         drop(self.listener);
+        stopping.send_replace(true);
         renewal.abort();
         if tokio::time::timeout(FAREWELL, graceful.shutdown()).await.is_err() {
             tracing::warn!("some requests did not finish in time and were cut off");
@@ -150,22 +161,33 @@ impl Server {
     }
 }
 
-async fn converse(
+async fn shake_hands(
     stream: TcpStream,
     from: SocketAddr,
     acceptor: TlsAcceptor,
-    door: Arc<Door>,
+) -> Option<TlsStream<TcpStream>> {
+    // small answers must not wait for the peer's acknowledgement; a failure costs only speed
+    let _ = stream.set_nodelay(true);
+    match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(%from, %error, "no TLS connection came about");
+            None
+        }
+        Err(_) => {
+            tracing::debug!(%from, "a TLS handshake took too long");
+            None
+        }
+    }
+}
+
+async fn converse(
+    stream: TlsStream<TcpStream>,
+    from: SocketAddr,
+    peer: Peer,
     router: Router,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
-    // small answers must not wait for the peer's acknowledgement; a failure costs only speed
-    let _ = stream.set_nodelay(true);
-    let stream = match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return tracing::debug!(%from, %error, "no TLS connection came about"),
-        Err(_) => return tracing::debug!(%from, "a TLS handshake took too long"),
-    };
-    let peer = door.who(stream.get_ref().1.peer_certificates());
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer.clone());

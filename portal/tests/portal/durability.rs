@@ -19,9 +19,15 @@ struct Process {
 
 impl Process {
     fn start(folder: &Path) -> Self {
+        Self::start_with(folder, "")
+    }
+
+    /// With a socket on which it tells how it is, as the service manager gives one.
+    fn start_with(folder: &Path, notify: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_eyot-portal"))
             .args(["serve", "--listen", "127.0.0.1:0", "--address", "https://localhost", "--data"])
             .arg(folder)
+            .env("NOTIFY_SOCKET", notify)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -98,4 +104,32 @@ async fn a_killed_server_has_lost_nothing_it_acknowledged() {
 
 fn sensor_on(sensor: &Sensor, at: SocketAddr, folder: &Path) -> Client {
     Client::new(at, folder, Some((&sensor.certificate, &sensor.key)))
+}
+
+#[tokio::test]
+async fn a_server_told_to_stop_says_so_and_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let told = || {
+        let mut text = [0; 256];
+        let length = manager.recv(&mut text).unwrap();
+        String::from_utf8_lossy(&text[..length]).into_owned()
+    };
+    let data = folder.path().join("data");
+    let mut server = Process::start_with(&data, socket.to_str().unwrap());
+    assert!(told().contains("READY=1"));
+    // a connection that says nothing and one that is kept alive hold nobody up
+    let silent = tokio::net::TcpStream::connect(server.at).await.unwrap();
+    let idle = Client::new(server.at, &data, None);
+    assert_eq!(idle.get(path::ALIVE).await.status, 200);
+    let asked = std::time::Instant::now();
+    let sent = Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    assert!(told().contains("STOPPING=1"));
+    let code = tokio::task::spawn_blocking(move || server.child.wait().unwrap()).await.unwrap();
+    assert!(code.success(), "{code}");
+    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+    drop(silent);
 }
