@@ -5,7 +5,8 @@
 //! programs on it (a telephone runs the apps of ten other makers' lamps). Three situations lower such claims:
 //!
 //! - **the device passes on traffic of others** (it advertises itself as a router, answers DHCP, holds many addresses,
-//!   or has the shared address of a router pair): everything that can have come through it counts [`PASSED_ON`];
+//!   or has the shared address of a router pair): everything that can have come through it counts
+//!   [`PASSED_ON`], and is no declaration of its own any more;
 //! - **the device is a computer or telephone by its own words**: cloud names are those of its programs and count
 //!   [`SAID_BY_A_PROGRAM`];
 //! - **cloud names of many makers**: whoever talks to three makers' clouds is made by none of them because of that;
@@ -13,7 +14,7 @@
 
 use std::collections::BTreeSet;
 
-use eyot_contract::{Attribute, MacAddr};
+use eyot_contract::{Attribute, MacAddr, Nature};
 use eyot_dissect::Field;
 
 use crate::brand;
@@ -51,6 +52,7 @@ pub fn weigh(mac: MacAddr, facts: &[Fact], claims: &mut [Claim]) {
         let own_appliance = claim.rule.starts_with("http.own-");
         if passes_on && PASSABLE.contains(&claim.witness()) && !own_appliance {
             claim.confidence *= PASSED_ON;
+            claim.nature = Nature::Inferred;
         }
         if CLOUD.contains(&claim.source) {
             if general_purpose {

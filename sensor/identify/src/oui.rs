@@ -16,9 +16,10 @@ const VIRTUAL: &str = include_str!("../data/virtual.tsv");
 const DIGITS: [usize; 3] = [9, 7, 6];
 
 /// The brand that the address was assigned to: the longest assigned prefix decides. `None` for locally administered
-/// addresses and for unassigned or anonymous blocks. A brand may be a maker of modules, see [`is_module_maker`].
+/// addresses, for unassigned or anonymous blocks, and for 00:00:00, which is on paper one of Xerox's first blocks and in
+/// traffic the mark of software that knows no address. A brand may be a maker of modules, see [`is_module_maker`].
 pub fn vendor_of(mac: MacAddr) -> Option<&'static str> {
-    if mac.is_locally_administered() || mac.is_multicast() {
+    if mac.is_locally_administered() || mac.is_multicast() || mac.0.starts_with(&[0, 0, 0]) {
         return None;
     }
     let table = table();
@@ -167,6 +168,7 @@ mod tests {
         assert_eq!(vendor("52:54:00:12:34:56"), None);
         assert_eq!(vendor("da:a1:19:00:00:00"), None);
         assert_eq!(vendor("01:00:5e:00:00:fb"), None);
+        assert_eq!(vendor("00:00:00:12:34:56"), None);
     }
 
     #[test]

@@ -10,8 +10,8 @@
 //! 3. **Declared beats inferred.** A candidate with a declared claim goes before one with inferred claims only, if it
 //!    passes the threshold by itself. Within the same nature the higher score goes first, then the later reading, then
 //!    the alphabet (so that the answer does not depend on the order of the facts).
-//! 4. **A more exact type beats the general one** that it is a kind of (a NAS is a server, a laptop is a workstation);
-//!    the general claim then counts for it, not against it.
+//! 4. **A more exact type beats the general one** that it is a kind of (a NAS is a server, a laptop is a workstation),
+//!    unless it is only inferred and the general one declared; the general claim then counts for it, not against it.
 //! 5. **Disagreement lowers.** The best rival takes away [`RIVAL`] of its score from the winner's, [`WEAK_RIVAL`] when
 //!    only inferred against declared. Names, versions and serials may well be several: there the rival takes nothing.
 //!    The maker of a module is no rival to the maker of the product.
@@ -211,9 +211,10 @@ fn squeezed(text: &str) -> String {
 fn most_exact(candidates: &[Candidate<'_>]) -> usize {
     let mut winner = 0;
     for (at, candidate) in candidates.iter().enumerate() {
-        if candidate.score >= threshold(Attribute::Type)
-            && is_kind_of(candidate.value, candidates[winner].value)
-        {
+        let winning = &candidates[winner];
+        let stands =
+            candidate.score >= threshold(Attribute::Type) && (candidate.declared || !winning.declared);
+        if stands && is_kind_of(candidate.value, winning.value) {
             winner = at;
         }
     }
