@@ -194,8 +194,11 @@ impl<'h> Agent<'h> {
             self.host.write(paths::KEPT_SETTINGS, kept.to_toml().as_bytes(), Access::Root)?;
         }
         let list: Vec<String> = tokens.iter().cloned().collect();
+        let before = forget::Forgotten::load(self.host)?;
         let record = forget::forget(self.host, &list)?;
-        tracing::info!("{}", record.text());
+        if before.as_ref() != Some(&record) {
+            tracing::info!("{}", record.text());
+        }
         self.forgotten = Some(tokens);
         Ok(())
     }

@@ -26,7 +26,8 @@ struct Appliance {
 
 impl Appliance {
     fn new() -> Self {
-        Self { root: tempfile::tempdir().unwrap() }
+        // in memory: activation discards the free blocks of whatever disk it finds itself on
+        Self { root: tempfile::tempdir_in("/dev/shm").unwrap() }
     }
 
     fn path(&self, path: &str) -> std::path::PathBuf {
@@ -435,6 +436,36 @@ mod daemon {
         host.disc = None;
         assert!(appliance.text(paths::KEPT_SETTINGS).contains("eyot-test"));
         assert_eq!(codes(&Agent::new(&host).round().await.unwrap()), [ConditionCode::Connected]);
+    }
+
+    #[tokio::test]
+    async fn a_power_cut_at_any_step_leads_to_the_same_end() {
+        let mut step = 0;
+        loop {
+            let portal = Portal::start(Script::default()).await;
+            let token = portal.token();
+            let appliance = Appliance::new();
+            let files = Seed::new(seed(&token), token.sensor).files();
+            appliance.put(paths::SEED_SETTINGS, &files[2].1);
+            appliance.put("/var/lib/cloud/instances/i/user-data.txt", &files[1].1);
+            appliance.put(
+                paths::LOCAL_SETTINGS,
+                format!("version = 1\n[activation]\ntoken = \"{}\"\n", token.encode()),
+            );
+            let mut host = Rooted::below(appliance.root.path());
+            host.fail_at = Some(step);
+            let cut = Agent::new(&host).round().await;
+            host.fail_at = None;
+            let report = Agent::new(&host).round().await.unwrap();
+            assert_eq!(codes(&report), [ConditionCode::Connected], "step {step}: {:?}", report.conditions);
+            assert_eq!(appliance.holding(&token.encode()), Vec::<String>::new(), "step {step}");
+            assert!(appliance.text(paths::KEPT_SETTINGS).contains("eyot-test"), "step {step}");
+            if cut.is_ok_and(|r| codes(&r) == [ConditionCode::Connected]) {
+                break;
+            }
+            step += 1;
+        }
+        assert!(step > 15, "only {step} steps were tried");
     }
 
     #[tokio::test]

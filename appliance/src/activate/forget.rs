@@ -1,7 +1,7 @@
 //! Forgetting the token: after activation it must be nowhere on the machine.
 //!
 //! Files that carried it are overwritten in place (same inode, same blocks) before anything is removed: the operator's
-//! own file keeps everything but the token, the seed file goes, cloud-init's copies keep their length and shape so that
+//! own file keeps everything but the token, the seed file goes afterwards, cloud-init's copies keep their length and shape so that
 //! its later stages still read them. Blocks freed earlier, by whoever wrote copies and deleted them, are discarded with
 //! FITRIM; where the disk cannot do that, the record says so.
 //!
@@ -46,18 +46,7 @@ impl Forgotten {
 pub fn forget(host: &dyn Host, tokens: &[String]) -> Result<Forgotten, HostError> {
     let needles: Vec<Needle> = tokens.iter().filter(|t| !t.is_empty()).map(|t| Needle::new(t)).collect();
     let mut cleaned = Vec::new();
-    if let Some(content) = host.read(paths::LOCAL_SETTINGS)? {
-        if let Some(blank) = without_value(&content, &needles) {
-            host.overwrite(paths::LOCAL_SETTINGS, &blank)?;
-            cleaned.push(paths::LOCAL_SETTINGS.to_owned());
-        }
-    }
-    // the seed file exists to carry the token; what else it says is kept elsewhere by now
-    if let Some(content) = host.read(paths::SEED_SETTINGS)? {
-        host.overwrite(paths::SEED_SETTINGS, &vec![0; content.len()])?;
-        host.remove(paths::SEED_SETTINGS)?;
-        cleaned.push(paths::SEED_SETTINGS.to_owned());
-    }
+    // the sources come last: as long as they have the token, a power cut in between leads back here with it
     let mut copies: Vec<String> = paths::CLOUD_INIT_LOGS.map(str::to_owned).to_vec();
     for dir in paths::CLOUD_INIT_COPIES {
         copies.extend(host.files_below(dir)?);
@@ -69,6 +58,15 @@ pub fn forget(host: &dyn Host, tokens: &[String]) -> Result<Forgotten, HostError
             cleaned.push(path);
         }
     }
+    for path in [paths::LOCAL_SETTINGS, paths::SEED_SETTINGS] {
+        let Some(content) = host.read(path)? else { continue };
+        if let Some(blank) = without_value(&content, &needles) {
+            host.overwrite(path, &blank)?;
+            cleaned.push(path.to_owned());
+        }
+    }
+    // the seed file has done its work; what else it says is kept elsewhere by now
+    host.remove(paths::SEED_SETTINGS)?;
     let known = Forgotten::load(host)?;
     if let Some(known) = known.filter(|_| cleaned.is_empty()) {
         return Ok(known);

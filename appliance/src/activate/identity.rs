@@ -21,6 +21,8 @@ pub const CERTIFICATE: &str = "certificate.pem";
 /// The portal's CA, PEM.
 pub const CA: &str = "ca.pem";
 const ENROLMENT: &str = "enrolment.json";
+/// Which token a key in the making belongs to: SHA-256 of its secret.
+const TOKEN_DIGEST: &str = "token-digest";
 
 /// What an identity belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,8 +98,9 @@ impl Identity {
             let path = format!("{}/{name}", paths::NEXT_IDENTITY_DIR);
             host.write(&path, content.as_bytes(), Access::Sensor)?;
         }
-        host.remove(&token_digest_path())?;
-        Ok(host.replace_dir(paths::NEXT_IDENTITY_DIR, paths::IDENTITY_DIR)?)
+        host.replace_dir(paths::NEXT_IDENTITY_DIR, paths::IDENTITY_DIR)?;
+        // not earlier: until the swap, this is what ties the key to the token the portal has bound it to
+        Ok(host.remove(&format!("{}/{TOKEN_DIGEST}", paths::IDENTITY_DIR))?)
     }
 }
 
@@ -107,7 +110,8 @@ impl Candidate {
         host.make_dir(paths::STATE_DIR, Access::Everyone)?;
         host.make_dir(paths::NEXT_IDENTITY_DIR, Access::Sensor)?;
         // a key belongs to one token: the portal binds the two, and another token must not inherit the binding
-        let (key_path, token_path) = (format!("{}/{KEY}", paths::NEXT_IDENTITY_DIR), token_digest_path());
+        let below = |name: &str| format!("{}/{name}", paths::NEXT_IDENTITY_DIR);
+        let (key_path, token_path) = (below(KEY), below(TOKEN_DIGEST));
         let digest = hex::encode(ring::digest::digest(&ring::digest::SHA256, &token.secret));
         let same_token = host.read(&token_path)?.as_deref() == Some(digest.as_bytes());
         let kept = host.read(&key_path)?.and_then(|k| String::from_utf8(k).ok());
@@ -155,11 +159,6 @@ impl Candidate {
             ca_pem: answer.ca_pem,
         }
     }
-}
-
-/// Which token the key in the making belongs to: SHA-256 of its secret.
-fn token_digest_path() -> String {
-    format!("{}/token-digest", paths::NEXT_IDENTITY_DIR)
 }
 
 /// A digest of what makes this machine this machine: the DMI UUID that the hypervisor gives each VM, and machine-id.

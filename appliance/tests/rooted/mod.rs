@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 
 use eyot_appliance::host::{
@@ -16,6 +17,9 @@ pub struct Rooted {
     machine: Machine,
     /// What was run.
     pub ran: Mutex<Vec<String>>,
+    /// Which changing step of the file system fails, counted from 0.
+    pub fail_at: Option<usize>,
+    changes: AtomicUsize,
     /// File that serves as the disc in the drive.
     pub disc: Option<String>,
     /// What `ip addr` says of the management adapter.
@@ -27,24 +31,30 @@ impl Host for Rooted {
         self.machine.read(path)
     }
     fn write(&self, path: &str, content: &[u8], access: Access) -> Result<bool, HostError> {
+        self.step(path)?;
         self.machine.write(path, content, access)
     }
     fn overwrite(&self, path: &str, content: &[u8]) -> Result<(), HostError> {
+        self.step(path)?;
         self.machine.overwrite(path, content)
     }
     fn remove(&self, path: &str) -> Result<(), HostError> {
+        self.step(path)?;
         self.machine.remove(path)
     }
     fn files_below(&self, dir: &str) -> Result<Vec<String>, HostError> {
         self.machine.files_below(dir)
     }
     fn make_dir(&self, dir: &str, access: Access) -> Result<(), HostError> {
+        self.step(dir)?;
         self.machine.make_dir(dir, access)
     }
     fn replace_dir(&self, new: &str, old: &str) -> Result<(), HostError> {
+        self.step(old)?;
         self.machine.replace_dir(new, old)
     }
     fn link(&self, link: &str, target: &str) -> Result<bool, HostError> {
+        self.step(link)?;
         self.machine.link(link, target)
     }
     fn lock(&self, path: &str) -> Result<Option<Box<dyn Guard>>, HostError> {
@@ -94,8 +104,8 @@ impl Host for Rooted {
         };
         Ok(vec![adapter("ens160", 3, false), adapter("ens192", 4, true)])
     }
-    fn set_flags(&self, adapter: &str, _: Flags) -> Result<(), HostError> {
-        panic!("{adapter} is as it should be")
+    fn set_flags(&self, _: &str, _: Flags) -> Result<(), HostError> {
+        Ok(())
     }
     fn set_mtu(&self, _: &str, _: u32) -> Result<(), HostError> {
         Ok(())
@@ -116,6 +126,7 @@ impl Host for Rooted {
         self.machine.open_device(device)
     }
     fn discard_free_blocks(&self, path: &str) -> Result<Discard, HostError> {
+        self.step(path)?;
         self.machine.discard_free_blocks(path)
     }
 }
@@ -123,6 +134,25 @@ impl Host for Rooted {
 impl Rooted {
     pub fn below(root: &Path) -> Self {
         let address = "3: ens160    inet 192.0.2.10/24 brd 192.0.2.255 scope global ens160\n";
-        Self { machine: Machine::below(root), ran: Mutex::default(), disc: None, address }
+        Self {
+            machine: Machine::below(root),
+            ran: Mutex::default(),
+            fail_at: None,
+            changes: AtomicUsize::new(0),
+            disc: None,
+            address,
+        }
+    }
+
+    /// Counts a step and fails if it is this one's turn.
+    fn step(&self, subject: &str) -> Result<(), HostError> {
+        match self.fail_at == Some(self.changes.fetch_add(1, Ordering::Relaxed)) {
+            true => Err(HostError {
+                step: "made to fail on",
+                subject: subject.to_owned(),
+                source: std::io::Error::other("power cut"),
+            }),
+            false => Ok(()),
+        }
     }
 }
