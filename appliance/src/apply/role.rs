@@ -46,7 +46,9 @@ pub fn assign(settings: &Settings, adapters: &[Adapter]) -> Roles {
         Selection::These(selectors) => Some(choose(selectors, adapters, "capture.interfaces", &mut roles)),
     };
     let listening = |name: &str| named_captures.as_ref().is_some_and(|c| c.iter().any(|n| n == name));
-    let first = || ordered.iter().map(|a| a.name.clone()).find(|n| !listening(n));
+    let names = || ordered.iter().map(|a| a.name.clone());
+    // when all of them are named for monitoring, one must manage all the same: a machine out of reach helps nobody
+    let first = || names().find(|n| !listening(n)).or_else(|| names().next());
     roles.management = match &settings.management_interface {
         Selection::Auto => first(),
         Selection::These(selectors) => {
@@ -61,7 +63,7 @@ pub fn assign(settings: &Settings, adapters: &[Adapter]) -> Roles {
             if let Some(both) = named.iter().find(|n| is_management(n)) {
                 roles.complaints.push((
                     ConditionCode::SettingsInvalid,
-                    format!("{both} is named as management and as monitoring interface; it manages, name another for monitoring"),
+                    format!("{both} is named for monitoring but is the one that manages; name another adapter, or add one"),
                 ));
             }
             named.into_iter().filter(|n| !is_management(n)).collect()

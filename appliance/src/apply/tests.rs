@@ -72,7 +72,15 @@ fn a_selector_that_matches_nothing_is_told_and_the_machine_stays_reachable() {
         settings("[management]\ninterface = \"name:ens160\"\n[capture]\ninterfaces = \"name:ens160\"\n");
     let roles = role::assign(&both, &two_adapters());
     assert_eq!(names(&roles), (Some("ens160"), vec![]));
-    assert!(roles.complaints[0].1.contains("ens160 is named as management and as monitoring"));
+    assert!(roles.complaints[0].1.contains("ens160 is named for monitoring but is the one that manages"));
+}
+
+#[test]
+fn naming_every_adapter_for_monitoring_leaves_one_to_manage() {
+    let all = settings("[capture]\ninterfaces = [\"name:ens160\", \"name:ens192\"]\n");
+    let roles = role::assign(&all, &two_adapters());
+    assert_eq!(names(&roles), (Some("ens160"), vec!["ens192"]));
+    assert_eq!(roles.complaints[0].0, ConditionCode::SettingsInvalid);
 }
 
 #[test]

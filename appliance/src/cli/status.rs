@@ -7,6 +7,7 @@ use super::Format;
 use crate::activate::{forget::Forgotten, Identity};
 use crate::health::{latest, role_word, STALE_S};
 use crate::host::Host;
+use crate::settings::chain;
 
 /// Say how the appliance is, and why
 #[derive(clap::Args)]
@@ -23,7 +24,13 @@ impl Arguments {
     pub(super) fn run(self, host: &dyn Host) -> anyhow::Result<u8> {
         let now = Timestamp::now();
         let (report, conditions) = current(latest(host)?, now);
-        let identity = Identity::load(host)?.map(|i| i.enrolment);
+        let identity = match Identity::load(host) {
+            Ok(identity) => identity.map(|i| i.enrolment),
+            Err(error) => {
+                eprintln!("{}; run this as root to see the enrolment too", chain(&error));
+                None
+            }
+        };
         let forgotten = Forgotten::load(host)?;
         match self.format {
             Format::Json => {
