@@ -14,7 +14,7 @@ use crate::portal::Portal;
 use crate::rules::password;
 use crate::rules::role::Role;
 use crate::secret;
-use crate::store::{self, Actor};
+use crate::store::{self, Actor, UserRemoval};
 
 #[derive(Subcommand)]
 pub(super) enum User {
@@ -28,6 +28,21 @@ pub(super) enum User {
         after_help = "Example:\n  eyot-portal user password --name anna --password-file /run/secrets/anna"
     )]
     Password(Password),
+    /// List the accounts
+    #[command(after_help = "Example:\n  eyot-portal user list --format json")]
+    List(List),
+    /// Remove an account; signs it out everywhere
+    #[command(after_help = "Example:\n  eyot-portal user remove --name anna")]
+    Remove(RemoveUser),
+}
+
+#[derive(Args)]
+pub(super) struct RemoveUser {
+    #[command(flatten)]
+    data: Data,
+    /// The account's name
+    #[arg(long)]
+    name: String,
 }
 
 #[derive(Args)]
@@ -69,7 +84,7 @@ pub(super) enum ApiToken {
     Create(CreateToken),
     /// List the tokens there are
     #[command(after_help = "Example:\n  eyot-portal api-token list --format json")]
-    List(ListTokens),
+    List(List),
     /// Delete a token; it stops working at once
     #[command(after_help = "Example:\n  eyot-portal api-token delete --name reports")]
     Delete(DeleteToken),
@@ -88,7 +103,7 @@ pub(super) struct CreateToken {
 }
 
 #[derive(Args)]
-pub(super) struct ListTokens {
+pub(super) struct List {
     #[command(flatten)]
     data: Data,
     /// How to print
@@ -110,6 +125,8 @@ impl User {
         match self {
             Self::Add(add) => add.run().await,
             Self::Password(password) => password.run().await,
+            Self::List(list) => list.users().await,
+            Self::Remove(remove) => remove.run().await,
         }
     }
 }
@@ -141,6 +158,19 @@ impl Password {
     }
 }
 
+impl RemoveUser {
+    async fn run(self) -> anyhow::Result<()> {
+        let portal = Portal::open(&self.data.data).await?;
+        let outcome = portal.store.remove_user(&self.name, Actor::command_line()).await?;
+        portal.store.close().await;
+        match outcome {
+            UserRemoval::Removed => say(&format!("{} is removed\n", self.name)),
+            UserRemoval::LastOwner => bail!("{} is the last owner; add another owner first", self.name),
+            UserRemoval::NotThere => bail!("there is no account named \"{}\"", self.name),
+        }
+    }
+}
+
 impl PasswordFile {
     fn hash(&self) -> anyhow::Result<String> {
         let path = self.password_file.display();
@@ -161,7 +191,7 @@ impl ApiToken {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Create(create) => create.run().await,
-            Self::List(list) => list.run().await,
+            Self::List(list) => list.tokens().await,
             Self::Delete(delete) => delete.run().await,
         }
     }
@@ -182,8 +212,24 @@ impl CreateToken {
     }
 }
 
-impl ListTokens {
-    async fn run(self) -> anyhow::Result<()> {
+impl List {
+    async fn users(self) -> anyhow::Result<()> {
+        let portal = Portal::open(&self.data.data).await?;
+        let users = portal.store.users().await?;
+        portal.store.close().await;
+        match self.format {
+            Format::Json => {
+                let view = |u: &store::User| serde_json::json!({"name": u.name, "role": u.role.name()});
+                say(&json(&users.iter().map(view).collect::<Vec<_>>())?)
+            }
+            Format::Table => {
+                let row = |u: &store::User| vec![u.name.clone(), u.role.name().to_owned()];
+                say(&table(&["NAME", "ROLE"], &users.iter().map(row).collect::<Vec<_>>()))
+            }
+        }
+    }
+
+    async fn tokens(self) -> anyhow::Result<()> {
         let portal = Portal::open(&self.data.data).await?;
         let tokens = portal.store.api_tokens().await?;
         portal.store.close().await;

@@ -151,7 +151,7 @@ fn subscription(user: &User, name: &str, count: &Committed, plans: &[Plan], now:
                         @if let Some(ends) = plan.ends { " to " (moment(ends)) }
                     }
                     @if count.counted() > plan.committed {
-                        p.fault role="alert" {
+                        p.note role="status" {
                             "This subscription has " (count.counted()) " devices and has committed to " (plan.committed)
                             ". Nothing is blocked; cancel the plan and add one for " (count.rounded()) " devices."
                         }

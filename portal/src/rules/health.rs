@@ -23,8 +23,8 @@ pub fn conditions(sensor: &Sensor, now: Timestamp) -> Vec<Condition> {
     if !is_connected(sensor, now) {
         let last = sensor.last_contact.unwrap_or(enrolled);
         let detail = match sensor.last_contact {
-            Some(at) => format!("last heard from at {}", crate::moments::moment(at)),
-            None => "it has enrolled and reported nothing since".to_owned(),
+            Some(at) => format!("Last heard from at {}", crate::moments::moment(at)),
+            None => "It has enrolled and reported nothing since".to_owned(),
         };
         // what it said last still helps to find out why
         let mut all = vec![Condition::new(ConditionCode::Disconnected, detail, last)];

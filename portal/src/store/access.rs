@@ -28,6 +28,17 @@ pub struct User {
     pub role: Role,
 }
 
+/// What became of an account's removal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserRemoval {
+    /// It is gone, and so are its sessions.
+    Removed,
+    /// It is the last owner's.
+    LastOwner,
+    /// There is none of this name.
+    NotThere,
+}
+
 /// What signing in needs to know of an account.
 #[derive(Clone, Debug)]
 pub struct Login {
@@ -136,6 +147,46 @@ impl Store {
         note(write.on(), by, Action::PasswordChanged, name, "").await?;
         write.commit(doing).await?;
         Ok(true)
+    }
+
+    /// The accounts there are.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn users(&self) -> Result<Vec<User>, StoreError> {
+        let rows: Vec<(String, String)> = sqlx::query_as("SELECT name, role FROM users ORDER BY lower(name)")
+            .fetch_all(&self.pool)
+            .await
+            .doing("listing accounts")?;
+        rows.into_iter().map(|(name, role)| Ok(User { name, role: role_of(&role)? })).collect()
+    }
+
+    /// Removes an account and ends its sessions. The last owner stays: nobody else could make another.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn remove_user(&self, name: &str, by: Actor<'_>) -> Result<UserRemoval, StoreError> {
+        let doing = "removing an account";
+        let mut write = self.write(doing).await?;
+        let others: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM users WHERE role = $1 AND name <> $2")
+            .bind(Role::Owner.name())
+            .bind(name)
+            .fetch_one(write.on())
+            .await
+            .doing(doing)?;
+        let role: Option<String> = sqlx::query_scalar("DELETE FROM users WHERE name = $1 RETURNING role")
+            .bind(name)
+            .fetch_optional(write.on())
+            .await
+            .doing(doing)?;
+        match role {
+            None => return Ok(UserRemoval::NotThere),
+            Some(role) if role == Role::Owner.name() && others == 0 => return Ok(UserRemoval::LastOwner),
+            Some(_) => {}
+        }
+        note(write.on(), by, Action::UserRemoved, name, "").await?;
+        write.commit(doing).await?;
+        Ok(UserRemoval::Removed)
     }
 
     /// The account of this name, as signing in sees it.

@@ -50,6 +50,8 @@ actions! {
     ManagedImported = "managed.imported", "Managed endpoints imported";
     /// An account was added.
     UserAdded = "user.added", "Account added";
+    /// An account was removed.
+    UserRemoved = "user.removed", "Account removed";
     /// An account got another password.
     PasswordChanged = "user.password_changed", "Password changed";
     /// Somebody signed in.

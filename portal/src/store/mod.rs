@@ -27,7 +27,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::files::{self, FileError};
 
-pub use access::{ApiToken, User};
+pub use access::{ApiToken, User, UserRemoval};
 pub use activations::Activation;
 pub use audit::{Actor, AuditEntry};
 pub use devices::{Choices, Column, Device, DevicePage, DeviceQuery, Order, Sighting};

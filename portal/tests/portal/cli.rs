@@ -160,5 +160,16 @@ fn accounts_take_their_password_from_a_file_or_standard_input() {
     assert!(add("anna", "a long enough password\n").status.success());
     assert!(!std::path::Path::new(&format!("{data}/setup-secret")).exists());
     assert!(said(&add("anna", "a long enough password\n")).contains("already"));
+    let remove = || run(&["user", "remove", "--data", &data, "--name", "anna"]);
+    assert!(said(&remove()).contains("anna is the last owner"));
+    assert!(add("bert", "a long enough password\n").status.success());
+    assert!(remove().status.success());
+    assert!(said(&remove()).contains("there is no account named \"anna\""));
+    let users = run(&["user", "list", "--data", &data, "--format", "json"]);
+    let users: serde_json::Value = serde_json::from_slice(&users.stdout).unwrap();
+    assert_eq!(users, serde_json::json!([{"name": "bert", "role": "owner"}]));
+    let log = run(&["audit", "--data", &data, "--format", "json"]);
+    let log: serde_json::Value = serde_json::from_slice(&log.stdout).unwrap();
+    assert_eq!((&log[0]["action"], &log[0]["by"]), (&"user.removed".into(), &"command line".into()));
     assert!(said(&add("an na", "a long enough password\n")).contains("letters, digits"));
 }
