@@ -233,7 +233,8 @@ async fn the_token_is_nowhere_on_the_raw_disk_not_even_in_freed_blocks() {
     disk.tool("sync", &[]);
     std::fs::remove_dir_all(root.join("var/tmp")).unwrap();
     disk.unmount();
-    assert_eq!(disk.occurrences(&token), 7, "the copies must be on the disk for this to prove anything");
+    // two files and some of the deleted ones: a freed block may have been given to a directory meanwhile
+    assert!(disk.occurrences(&token) > 2, "remnants must be on the disk for this to prove anything");
 
     disk.mount();
     let child_root = root.clone();
