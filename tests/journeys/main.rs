@@ -4,7 +4,7 @@
 //! usage: cargo test -p eyot-tests --test journeys -- [--nocapture] [read] [refusals] [vmdk] [vhdx]
 //!
 //! Without names all of them run, one after another. `EYOT_DIST` names the folder with the images, `EYOT_BIN` the one
-//! with the programs (see `artefacts`). Needs root, for network namespaces and loop devices, and the tools in `TOOLS`.
+//! with the programs (see `artefacts`), `EYOT_JOURNEY_LOGS` one to keep every console and log in. Needs root, for network namespaces and loop devices, and the tools in `TOOLS`.
 //! Every step is one line with its time; the last line counts them, and any failure makes the exit code 1.
 
 mod appliance;

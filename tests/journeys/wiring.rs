@@ -56,6 +56,7 @@ rm -rf --one-file-system "$3"
 
 /// The two namespaces and a folder for this journey's files.
 pub struct Wiring {
+    journey: String,
     management: String,
     span: String,
     folder: PathBuf,
@@ -80,7 +81,9 @@ impl Wiring {
             .process_group(0)
             .spawn()
             .context("the janitor does not start")?;
-        let mut wiring = Self { management, span, folder, dnsmasq: None, janitor, pipe: Some(writer) };
+        let journey = journey.to_owned();
+        let mut wiring =
+            Self { journey, management, span, folder, dnsmasq: None, janitor, pipe: Some(writer) };
         wiring.connect()?;
         wiring.serve_names()?;
         Ok(wiring)
@@ -178,6 +181,21 @@ impl Wiring {
         Ok(())
     }
 
+    /// Copies the logs and records to the folder that `EYOT_JOURNEY_LOGS` names, if it does.
+    fn keep_logs(&self) -> Result<()> {
+        let Some(folder) = std::env::var_os("EYOT_JOURNEY_LOGS").map(PathBuf::from) else { return Ok(()) };
+        let folder = folder.join(&self.journey);
+        std::fs::create_dir_all(&folder)?;
+        for entry in std::fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            let is_log = path.extension().is_some_and(|e| e == "log" || e == "pcap");
+            if let (true, Some(name)) = (is_log, path.file_name()) {
+                std::fs::copy(&path, folder.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
     fn leases(&self) -> PathBuf {
         self.folder.join("leases")
     }
@@ -186,6 +204,9 @@ impl Wiring {
 impl Drop for Wiring {
     fn drop(&mut self) {
         self.dnsmasq = None;
+        if let Err(error) = self.keep_logs() {
+            println!("the logs could not be kept: {error:#}");
+        }
         // the end of the pipe is the janitor's sign; waiting for it means that nothing is left when we go on
         self.pipe = None;
         let _ = self.janitor.wait();
