@@ -1,15 +1,16 @@
 //! All rules, indexed by where they look, and the matching of one reading against them.
 //!
-//! A reading is held against one `RegexSet` (all patterns of its place at once) and two hash tables (exact values and
+//! A reading is held against one set (all patterns of its place at once) and two hash tables (exact values and
 //! domains), so the cost does not grow with the number of cloud names and service types.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use eyot_contract::Attribute;
-use regex::{Captures, RegexSet, RegexSetBuilder};
+use regex::bytes::Captures;
 
 use crate::brand;
+use crate::pattern::PatternSet;
 use crate::place::Place;
 use crate::rule::{ClaimTemplate, Condition, Matcher, Rule, RuleError, WrittenFile};
 
@@ -114,10 +115,11 @@ pub fn rules() -> &'static RuleBook {
 /// Rules of one place.
 #[derive(Debug, Default)]
 struct Shelf {
-    set: RegexSet,
+    set: PatternSet,
     patterns: Vec<usize>,
     exact: HashMap<String, Vec<usize>>,
     domains: HashMap<String, Vec<usize>>,
+    asks_about_claims: bool,
 }
 
 /// What a rule says about one reading.
@@ -173,6 +175,11 @@ impl RuleBook {
         self.shelves.contains_key(&place)
     }
 
+    /// Whether a rule of that place has conditions about claims.
+    pub(crate) fn asks_about_claims(&self, place: Place) -> bool {
+        self.shelves.get(&place).is_some_and(|shelf| shelf.asks_about_claims)
+    }
+
     /// Everything that the rules say about `seen` at `place`; `holds` answers whether a condition is met by the
     /// device's other readings.
     pub(crate) fn findings<'b>(
@@ -183,7 +190,7 @@ impl RuleBook {
         found: &mut Vec<Finding<'b>>,
     ) {
         let Some(shelf) = self.shelves.get(&place) else { return };
-        let mut hits: Vec<usize> = shelf.set.matches(seen).into_iter().map(|at| shelf.patterns[at]).collect();
+        let mut hits: Vec<usize> = shelf.set.matches(seen).map(|at| shelf.patterns[at]).collect();
         if !shelf.exact.is_empty() || !shelf.domains.is_empty() {
             let lower = seen.to_lowercase();
             hits.extend(shelf.exact.get(&lower).into_iter().flatten());
@@ -221,13 +228,13 @@ impl Rule {
 
 /// The claim with the captured text in it; nothing where that text is missing or a mere placeholder.
 fn captured(template: &ClaimTemplate, captures: &Captures<'_>) -> Option<String> {
-    let groups = captures.iter().skip(1).flatten();
-    if groups.map(|group| group.as_str().trim()).all(|text| text.is_empty() || is_placeholder(text)) {
+    let mut groups = captures.iter().skip(1).flatten();
+    if groups.all(|group| is_placeholder(&tidy(&String::from_utf8_lossy(group.as_bytes())))) {
         return None;
     }
-    let mut value = String::new();
-    captures.expand(&template.value, &mut value);
-    let mut value = tidy(&value);
+    let mut value = Vec::new();
+    captures.expand(template.value.as_bytes(), &mut value);
+    let mut value = tidy(&String::from_utf8_lossy(&value));
     if let Some(table) = template.table {
         value = (*table.get(value.as_str())?).to_owned();
     }
@@ -236,23 +243,23 @@ fn captured(template: &ClaimTemplate, captures: &Captures<'_>) -> Option<String>
         _ if template.upper => value.to_uppercase(),
         _ => value,
     };
-    (!value.is_empty() && !is_placeholder(&value)).then_some(value)
+    (!is_placeholder(&value)).then_some(value)
 }
 
 fn is_placeholder(text: &str) -> bool {
-    PLACEHOLDERS.contains(&text.to_lowercase().as_str())
+    text.is_empty() || PLACEHOLDERS.contains(&text.to_lowercase().as_str())
 }
 
 fn shelves(rules: &[Rule]) -> HashMap<Place, Shelf> {
     let mut shelves: HashMap<Place, Shelf> = HashMap::new();
-    let mut sources: HashMap<Place, Vec<&str>> = HashMap::new();
     for (at, rule) in rules.iter().enumerate() {
         for place in rule.places.iter().copied() {
             let shelf = shelves.entry(place).or_default();
+            shelf.asks_about_claims |= rule.asks_about_claims();
             match &rule.matcher {
                 Matcher::Pattern(pattern) => {
                     shelf.patterns.push(at);
-                    sources.entry(place).or_default().push(pattern.as_str());
+                    shelf.set.push(pattern);
                 }
                 Matcher::Equals(values) => {
                     for value in values {
@@ -267,20 +274,8 @@ fn shelves(rules: &[Rule]) -> HashMap<Place, Shelf> {
             }
         }
     }
-    for (place, patterns) in sources {
-        // Each pattern compiled alone before, so only the size limit could refuse the set; without it the rules of the
-        // place would silently not match, so say it.
-        let set = RegexSetBuilder::new(&patterns).case_insensitive(true).size_limit(SET_LIMIT).build();
-        match set {
-            Ok(set) => shelves.entry(place).or_default().set = set,
-            Err(error) => panic!("the patterns of {place} do not fit into one set: {error}"),
-        }
-    }
     shelves
 }
-
-/// Compiled size of one set of patterns, bytes; the largest today takes a twentieth of it.
-const SET_LIMIT: usize = 64 << 20;
 
 /// The name and all its parents: `a.b.c`, `b.c`, `c`.
 fn suffixes(name: &str) -> impl Iterator<Item = &str> {

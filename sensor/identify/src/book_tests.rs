@@ -61,6 +61,16 @@ fn the_compiled_in_rules_are_right() {
         }
         panic!("{text}")
     });
+    for rule in book.iter() {
+        let own = match &rule.matcher {
+            Matcher::Pattern(pattern) => Some(pattern),
+            Matcher::Equals(_) | Matcher::Domains(_) => None,
+        };
+        let conditions = rule.when.iter().chain(&rule.unless).map(|condition| &condition.pattern);
+        for pattern in conditions.chain(own) {
+            assert!(pattern.check().is_ok(), "{}: {pattern:?} does not compile", rule.id);
+        }
+    }
     assert!(book.len() > 500, "{}", book.len());
     assert!(book.reads(Place::Wire(Field::DhcpHostname)) && !book.reads(Place::Wire(Field::ArpAddress)));
     assert_eq!(book.get("name.iphone").map(|r| r.places.len()), Some(3));

@@ -11,7 +11,7 @@ use crate::context;
 use crate::oui::{self, Virtual};
 use crate::place::Place;
 use crate::resolve::{overall, resolve, Answer};
-use crate::rule::{Condition, Rule};
+use crate::rule::Condition;
 
 /// Most pieces of evidence in one identity; the strongest stay.
 pub const MAX_EVIDENCE: usize = 64;
@@ -106,11 +106,14 @@ fn gather(mac: MacAddr, facts: &[Fact]) -> Vec<Claim> {
         readings.push(Reading { place: Place::OuiBrand, seen: brand, last_seen: Timestamp::default() });
     }
     // Rules that ask about claims wait until the others have made theirs.
-    for pass in [Pass::Readings, Pass::Claims] {
+    for second in [false, true] {
         let known = claims.clone();
         for reading in &readings {
+            if second && !rules().asks_about_claims(reading.place) {
+                continue;
+            }
             for finding in findings(reading.place, reading.seen, &readings, &known) {
-                if pass == Pass::of(finding.rule) {
+                if finding.rule.asks_about_claims() == second {
                     claims.push(finding.claim(reading.place.name(), reading.seen, reading.last_seen));
                 }
             }
@@ -127,24 +130,6 @@ fn gather(mac: MacAddr, facts: &[Fact]) -> Vec<Claim> {
         all.extend(findings(place, &base.value, &readings, &claims).into_iter().map(|f| f.derived(base)));
     }
     merged(all)
-}
-
-/// When a rule that looks at readings is applied.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Pass {
-    /// Its conditions, if any, are about readings.
-    Readings,
-    /// It has conditions about claims.
-    Claims,
-}
-
-impl Pass {
-    fn of(rule: &Rule) -> Self {
-        match rule.when.iter().chain(&rule.unless).any(|condition| condition.place.is_claim()) {
-            true => Self::Claims,
-            false => Self::Readings,
-        }
-    }
 }
 
 fn findings(place: Place, seen: &str, readings: &[Reading<'_>], claims: &[Claim]) -> Vec<Finding<'static>> {

@@ -4,9 +4,9 @@
 //! name resolved, every default filled in). `rules/README.md` explains the written one to its writers.
 
 use eyot_contract::{Attribute, DeviceType, Nature};
-use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 
+use crate::pattern::Pattern;
 use crate::place::Place;
 use crate::tables::{self, Table};
 
@@ -34,11 +34,18 @@ pub struct Rule {
     pub counter_examples: Vec<String>,
 }
 
+impl Rule {
+    /// Whether it has conditions about what other rules claim.
+    pub(crate) fn asks_about_claims(&self) -> bool {
+        self.when.iter().chain(&self.unless).any(|condition| condition.place.is_claim())
+    }
+}
+
 /// How a reading is compared. Nothing here is case-sensitive.
 #[derive(Debug)]
 pub enum Matcher {
     /// A regular expression somewhere in the reading.
-    Pattern(Regex),
+    Pattern(Pattern),
     /// The reading is one of these, lower case.
     Equals(Vec<String>),
     /// The reading is one of these domains or a name below it, lower case.
@@ -68,7 +75,7 @@ pub struct Condition {
     /// Where.
     pub place: Place,
     /// What.
-    pub pattern: Regex,
+    pub pattern: Pattern,
 }
 
 /// A reading with what must come out of it.
@@ -92,15 +99,6 @@ pub enum RuleError {
         rule: String,
         /// The field's name as written.
         name: String,
-    },
-    /// Its pattern does not compile.
-    #[error("rule {rule}: pattern")]
-    Pattern {
-        /// The rule.
-        rule: String,
-        /// What is wrong with it.
-        #[source]
-        source: Box<regex::Error>,
     },
     /// It claims a type that does not exist.
     #[error("rule {rule}: {message}")]
@@ -245,7 +243,7 @@ impl WrittenRule {
         }
         let lower = |names: Vec<String>| names.into_iter().map(|n| n.to_lowercase()).collect::<Vec<_>>();
         let matcher = match (self.pattern, self.equals.is_empty(), self.domains.is_empty()) {
-            (Some(pattern), true, true) => Matcher::Pattern(compile(&id, &pattern)?),
+            (Some(pattern), true, true) => Matcher::Pattern(Pattern::new(pattern)),
             (None, false, true) => Matcher::Equals(lower(self.equals)),
             (None, true, false) => Matcher::Domains(lower(self.domains)),
             _ => {
@@ -286,7 +284,7 @@ impl WrittenRule {
         let conditions = |written: Vec<WrittenCondition>| {
             written
                 .into_iter()
-                .map(|c| Ok(Condition { place: place(&id, &c.field)?, pattern: compile(&id, &c.pattern)? }))
+                .map(|c| Ok(Condition { place: place(&id, &c.field)?, pattern: Pattern::new(c.pattern) }))
                 .collect::<Result<Vec<_>, RuleError>>()
         };
         let when = conditions(self.when)?;
@@ -359,11 +357,4 @@ impl WrittenExample {
 
 fn place(rule: &str, name: &str) -> Result<Place, RuleError> {
     Place::from_name(name).ok_or_else(|| RuleError::Field { rule: rule.to_owned(), name: name.to_owned() })
-}
-
-fn compile(rule: &str, pattern: &str) -> Result<Regex, RuleError> {
-    RegexBuilder::new(pattern)
-        .case_insensitive(true)
-        .build()
-        .map_err(|source| RuleError::Pattern { rule: rule.to_owned(), source: Box::new(source) })
 }
