@@ -44,6 +44,18 @@ remove_at_exit() { TO_REMOVE+=("$@"); }
 remove_half_made() { if ((${#TO_REMOVE[@]})); then rm -rf "${TO_REMOVE[@]}"; fi; }
 trap remove_half_made EXIT
 
+# Two scripts that write the same caches take turns; one that was called by the other goes on.
+take_turns() {
+  if [[ ${EYOT_TURN:-} == "$CACHE" ]]; then return; fi
+  mkdir -p "$CACHE"
+  exec {TURN_LOCK}>"$CACHE/lock"
+  if ! flock --nonblock "$TURN_LOCK"; then
+    say "another of Eyot's scripts is at work with $CACHE; waiting for it to end"
+    flock "$TURN_LOCK"
+  fi
+  export EYOT_TURN=$CACHE
+}
+
 as_root() { # COMMAND...
   if ((EUID == 0)); then
     "$@"
