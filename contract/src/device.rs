@@ -25,9 +25,10 @@ pub struct DeviceRecord {
     /// Which product it is.
     pub model: Option<String>,
     /// What kind of thing it is.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "crate::lenient::word", default)]
     pub device_type: Option<DeviceType>,
     /// Which part of the house it belongs to; follows from the type.
+    #[serde(deserialize_with = "crate::lenient::word", default)]
     pub class: Option<DeviceClass>,
     /// Operating system family and version.
     pub os: Option<String>,
@@ -52,6 +53,7 @@ pub struct DeviceRecord {
     /// Latest frame.
     pub last_seen: Timestamp,
     /// Why we say what we say, strongest first.
+    #[serde(deserialize_with = "crate::lenient::list")]
     pub evidence: Vec<Evidence>,
 }
 
@@ -389,6 +391,13 @@ mod tests {
         let json: serde_json::Value = serde_json::to_value(&record).unwrap();
         assert_eq!(json["type"], "camera");
         assert!(json["model"].is_null() && json.as_object().unwrap().contains_key("model"));
-        assert_eq!(serde_json::from_value::<DeviceRecord>(json).unwrap(), record);
+        assert_eq!(serde_json::from_value::<DeviceRecord>(json.clone()).unwrap(), record);
+
+        // a newer sensor's words cost those words only
+        let mut newer = json;
+        newer["type"] = "teleporter".into();
+        newer["evidence"] = serde_json::json!([{ "attribute": "aura", "value": "blue" }]);
+        let read = serde_json::from_value::<DeviceRecord>(newer).unwrap();
+        assert_eq!(read, DeviceRecord { device_type: None, ..record });
     }
 }

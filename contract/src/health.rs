@@ -194,7 +194,9 @@ pub struct HealthReport {
     pub version: String,
     /// Host name.
     pub hostname: String,
-    /// Conditions that hold, worst first; never empty.
+    /// Conditions that hold, worst first. The sender always has one; a reader that is older than the sender may know
+    /// none of them.
+    #[serde(deserialize_with = "crate::lenient::list")]
     pub conditions: Vec<Condition>,
     /// Every interface of the machine.
     pub interfaces: Vec<InterfaceHealth>,

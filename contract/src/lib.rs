@@ -7,6 +7,7 @@
 mod device;
 mod enrolment;
 mod health;
+mod lenient;
 mod mac;
 mod pin;
 mod report;
