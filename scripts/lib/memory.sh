@@ -19,7 +19,8 @@ sample_memory() { # PID FILE: keeps the highest sum so far, in KiB, in FILE
   local pid=$1 file=$2 peak=0 now
   while sleep "$MEMORY_SAMPLE_SECONDS" && [[ -e /proc/$pid && -e $file ]]; do
     # Fields of /proc/PID/stat after the name in parentheses: 2 is the parent, 22 the resident pages.
-    now=$(cat /proc/[0-9]*/stat 2>/dev/null | awk -v root="$pid" -v page="$MEMORY_PAGE_KIB" '
+    # Processes that end meanwhile are no reason to stop.
+    now=$({ cat /proc/[0-9]*/stat 2>/dev/null || true; } | awk -v root="$pid" -v page="$MEMORY_PAGE_KIB" '
       { id = $1; sub(/^.*\) /, ""); parent[id] = $2; pages[id] = $22 }
       END {
         for (id in parent) {
