@@ -1,0 +1,103 @@
+//! The one list of settings: key, words for people, what a value may be, default.
+
+/// What a value may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text up to so many characters.
+    Text(usize),
+    /// A secret up to so many characters: masked wherever settings are shown.
+    Secret(usize),
+    /// One of these.
+    Choice(&'static [&'static str]),
+    /// `192.0.2.10/24` or `2001:db8::10/64`.
+    AddressWithPrefix,
+    /// An IP address.
+    Address,
+    /// IP addresses, joined by commas.
+    Addresses,
+    /// Names or addresses, joined by commas.
+    Names,
+    /// `http://host:port` or `https://host:port`.
+    ProxyUrl,
+    /// `auto`, or selectors joined by commas: `mac:…`, `pci:…`, `driver:…`, `name:…`.
+    Interfaces,
+    /// PEM certificates.
+    Pem,
+}
+
+/// One setting, as every carrier and every document describes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Definition {
+    /// Dotted key, `section.name`.
+    pub key: &'static str,
+    /// Section heading for wizards.
+    pub category: &'static str,
+    /// Short label.
+    pub label: &'static str,
+    /// One or two sentences.
+    pub description: &'static str,
+    /// What a value may be.
+    pub kind: Kind,
+    /// What holds when nobody says anything; empty means "not set".
+    pub default: &'static str,
+}
+
+impl Definition {
+    /// The key as an OVF property or a KVP key, where dots are not allowed (DSP0243 §9.5.1).
+    pub fn property_key(&self) -> String {
+        self.key.replace('.', "_")
+    }
+
+    /// Whether the value must never be shown.
+    pub fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Secret(_))
+    }
+}
+
+const fn define(
+    key: &'static str,
+    category: &'static str,
+    label: &'static str,
+    kind: Kind,
+    default: &'static str,
+    description: &'static str,
+) -> Definition {
+    Definition { key, category, label, description, kind, default }
+}
+
+/// Every setting there is.
+pub static DEFINITIONS: &[Definition] = &[
+    define("activation.token", "Activation", "Activation token", Kind::Secret(crate::MAX_TOKEN_CHARS), "",
+        "The token that the portal showed when the sensor was registered. It works once."),
+    define("host.name", "Management", "Host name", Kind::Text(63), "",
+        "Host name of the appliance. Left empty, the image's own name stays."),
+    define("management.interface", "Management", "Management interface", Kind::Interfaces, "auto",
+        "Which adapter reaches the portal: auto, or mac:, pci:, driver: or name: and a value. Auto takes the first adapter in PCI order."),
+    define("management.mode", "Management", "Address mode", Kind::Choice(&["dhcp", "static"]), "dhcp",
+        "How the management interface gets its address."),
+    define("management.address", "Management", "Address with prefix", Kind::AddressWithPrefix, "",
+        "Static address and prefix length, for example 192.0.2.10/24."),
+    define("management.gateway", "Management", "Gateway", Kind::Address, "",
+        "Default gateway for a static address."),
+    define("management.dns", "Management", "DNS servers", Kind::Addresses, "",
+        "DNS servers for a static address, joined by commas."),
+    define("capture.interfaces", "Capture", "Monitoring interfaces", Kind::Interfaces, "auto",
+        "Which adapters receive mirrored traffic: auto, or selectors joined by commas. Auto takes every adapter but the management one."),
+    define("proxy.url", "Proxy", "Proxy address", Kind::ProxyUrl, "",
+        "HTTP proxy that reaches the portal by CONNECT, for example http://proxy.example:3128. Empty: no proxy."),
+    define("proxy.username", "Proxy", "Proxy user name", Kind::Text(255), "",
+        "User name, if the proxy asks for one (Basic)."),
+    define("proxy.password", "Proxy", "Proxy password", Kind::Secret(255), "",
+        "Password that goes with the user name."),
+    define("proxy.exceptions", "Proxy", "No proxy for", Kind::Names, "",
+        "Names and addresses reached without the proxy, joined by commas."),
+    define("time.servers", "Time", "NTP servers", Kind::Names, "",
+        "NTP servers, joined by commas. Empty: those that DHCP offers, else the image's own."),
+    define("portal.ca", "Activation", "Additional CA certificates", Kind::Pem, "",
+        "PEM certificates to trust besides the portal's own CA, for networks whose proxy inspects TLS."),
+];
+
+/// The definition of a key.
+pub fn definition(key: &str) -> Option<&'static Definition> {
+    DEFINITIONS.iter().find(|d| d.key == key)
+}
