@@ -22,7 +22,7 @@ readonly BUILD_PACKAGES=(
 readonly TEST_PACKAGES=(
   shellcheck
   # booting under UEFI, playing captures into a guest's port, looking at what comes out
-  ovmf iproute2 tcpreplay tcpdump nftables ethtool dnsmasq-base faketime fdisk
+  ovmf iproute2 tcpreplay tcpdump nftables ethtool netplan.io dnsmasq-base faketime fdisk
   # other people's readers of our formats
   genisoimage libxml2-utils openssl
 )
