@@ -137,6 +137,14 @@ impl Walk<'_> {
         let last_heard = log.check("disk", "the portal remembers when it last heard of it", || {
             Ok(portal.sensor(&wiring, &seeded.sensor)?["last_connected"].clone())
         })?;
+        log.check("disk", "neither the console nor the portal's log shows the token", || {
+            let traces = secret::traces(&seeded.token)?;
+            let mut forms = Vec::new();
+            traces.find(machine.console().as_bytes(), |_, form| forms.push(format!("console: {form}")));
+            traces.find(portal.said().as_bytes(), |_, form| forms.push(format!("portal: {form}")));
+            ensure!(forms.is_empty(), "{}", forms.join(", "));
+            Ok(())
+        });
         let before = look_at_the_disk(log, &wiring, &overlay, &seeded);
 
         let mut machine = log.check("second boot", "switched on, seed ISO still there", || {
