@@ -56,3 +56,7 @@ pub const ACTIVATION_LOCK: &str = "/run/eyot/activation.lock";
 pub const CLOUD_INIT_COPIES: [&str; 2] = ["/var/lib/cloud", "/run/cloud-init"];
 /// Its logs, which can quote what it could not read.
 pub const CLOUD_INIT_LOGS: [&str; 2] = ["/var/log/cloud-init.log", "/var/log/cloud-init-output.log"];
+/// There when cloud-init runs in this boot (its generator makes it).
+pub const CLOUD_INIT_ENABLED: &str = "/run/cloud-init/enabled";
+/// Written by cloud-init's last stage.
+pub const CLOUD_INIT_RESULT: &str = "/run/cloud-init/result.json";

@@ -5,6 +5,9 @@
 //! its later stages still read them. Blocks freed earlier, by whoever wrote copies and deleted them, are discarded with
 //! FITRIM; where the disk cannot do that, the record says so.
 //!
+//! cloud-init rewrites its copies stage by stage, each time freeing blocks that held the token. What is done before its
+//! last stage is therefore not final: the record says `settled: false`, and the agent does it once more afterwards.
+//!
 //! A copy is the token's own text, or base64 of something that contains it (any alignment, wrapped or not): cloud-init
 //! keeps user-data raw, MIME-encoded and pickled.
 
@@ -25,6 +28,16 @@ pub struct Forgotten {
     pub files: Vec<String>,
     /// Bytes of free blocks discarded; `None` where the disk cannot discard.
     pub discarded_bytes: Option<u64>,
+    /// Whether nobody was left who could write another copy.
+    pub settled: bool,
+}
+
+/// Whether cloud-init has ended, or does not run in this boot at all.
+///
+/// # Errors
+/// When its state cannot be read.
+pub fn cloud_init_has_ended(host: &dyn Host) -> Result<bool, HostError> {
+    Ok(host.read(paths::CLOUD_INIT_ENABLED)?.is_none() || host.read(paths::CLOUD_INIT_RESULT)?.is_some())
 }
 
 impl Forgotten {
@@ -42,8 +55,10 @@ impl Forgotten {
     }
 }
 
-/// Removes every copy of these token texts. Repeatable; a second time finds nothing and changes nothing.
+/// Removes every copy of these token texts. Repeatable; once settled, another time finds nothing and changes nothing.
 pub fn forget(host: &dyn Host, tokens: &[String]) -> Result<Forgotten, HostError> {
+    // asked before the search: what ends during it is seen the next time
+    let settled = cloud_init_has_ended(host)?;
     let needles: Vec<Needle> = tokens.iter().filter(|t| !t.is_empty()).map(|t| Needle::new(t)).collect();
     let mut cleaned = Vec::new();
     // the sources come last: as long as they have the token, a power cut in between leads back here with it
@@ -68,14 +83,14 @@ pub fn forget(host: &dyn Host, tokens: &[String]) -> Result<Forgotten, HostError
     // the seed file has done its work; what else it says is kept elsewhere by now
     host.remove(paths::SEED_SETTINGS)?;
     let known = Forgotten::load(host)?;
-    if let Some(known) = known.filter(|_| cleaned.is_empty()) {
+    if let Some(known) = known.filter(|k| k.settled && cleaned.is_empty()) {
         return Ok(known);
     }
     let discarded_bytes = match host.discard_free_blocks(paths::STATE_DIR)? {
         Discard::Done(bytes) => Some(bytes),
         Discard::Unsupported => None,
     };
-    let record = Forgotten { at: Timestamp::now(), files: cleaned, discarded_bytes };
+    let record = Forgotten { at: Timestamp::now(), files: cleaned, discarded_bytes, settled };
     let text = serde_json::to_vec_pretty(&record).unwrap_or_default();
     host.make_dir(paths::STATE_DIR, Access::Everyone)?;
     host.write(paths::FORGOTTEN, &text, Access::Everyone)?;
@@ -265,6 +280,25 @@ mod tests {
         assert_eq!(forget(&host, &[TOKEN.to_owned()]).unwrap(), record);
         assert!(host.take_log().is_empty());
         assert_eq!(host.state(), state);
+    }
+
+    #[test]
+    fn what_cloud_init_writes_after_the_first_time_is_forgotten_too() {
+        let host = Double::default();
+        let seed = format!("version = 1\n[activation]\ntoken = \"{TOKEN}\"\n");
+        let copy = "/var/lib/cloud/instances/i/obj.pkl";
+        host.put(paths::CLOUD_INIT_ENABLED, "");
+        host.put(copy, &seed);
+        host.discard_gives(Discard::Done(4096));
+        let tokens = [TOKEN.to_owned()];
+        assert!(!forget(&host, &tokens).unwrap().settled);
+
+        host.put(copy, &seed);
+        host.put(paths::CLOUD_INIT_RESULT, "{}");
+        host.take_log();
+        assert!(forget(&host, &tokens).unwrap().settled);
+        assert!(host.take_log().iter().any(|l| l.contains("discard")), "blocks freed since are discarded");
+        assert!(!String::from_utf8(host.read(copy).unwrap().unwrap()).unwrap().contains(TOKEN));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -183,6 +184,13 @@ impl Host for Machine {
     fn discard_free_blocks(&self, path: &str) -> Result<Discard, HostError> {
         let fail = |e| HostError::new("discarding free blocks below", path, e);
         let dir = File::open(self.at(path)).map_err(fail)?;
+        // a root that is a folder of the machine we run on: its disk is not ours to trim
+        let device = |m: fs::Metadata| m.dev();
+        let ours =
+            dir.metadata().map(device).map_err(fail)? == fs::metadata("/").map(device).map_err(fail)?;
+        if self.root != Path::new("/") && ours {
+            return Ok(Discard::Unsupported);
+        }
         // blocks freed in a transaction that is not committed yet would be passed over
         nix::unistd::syncfs(&dir).map_err(|e| fail(e.into()))?;
         let mut range = TrimRange { start: 0, length: u64::MAX, minimum: 0 };
