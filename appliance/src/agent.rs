@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use eyot_contract::settings::Settings;
-use eyot_contract::{path, ConditionCode, HealthReport, MacAddr, Timestamp};
+use eyot_contract::{path, ConditionCode, HealthReport, MacAddr, SensorStatus, Timestamp};
 
 use crate::activate::{activate, forget, reserve, ActivationError, Identity};
 use crate::apply::{self, nic, sensor, Listening};
-use crate::health::{self, Activation, Ledger, Observation, SensorStatus, Traffic};
+use crate::health::{self, Activation, Ledger, Observation, Traffic};
 use crate::host::{Access, Host, HostError};
 use crate::paths;
 use crate::settings::{chain, gather, Decided, Gathered};
@@ -37,7 +37,7 @@ pub struct Agent<'h> {
     traffic: Traffic,
     sensor: Option<SensorStatus>,
     attempt: Attempt,
-    forgotten: Option<BTreeSet<String>>,
+    forgotten: Option<(BTreeSet<String>, bool)>,
     acknowledged: Option<Result<(), (ConditionCode, String)>>,
     reported: Option<(Timestamp, Vec<ConditionCode>)>,
 }
@@ -187,19 +187,20 @@ impl<'h> Agent<'h> {
     /// Keeps what the seed said besides the token, then forgets the token. Does nothing when that is done already.
     fn forget_token(&mut self, gathered: &Gathered) -> Result<(), HostError> {
         let tokens: BTreeSet<String> = gathered.token_texts().map(str::to_owned).collect();
-        if self.forgotten.as_ref() == Some(&tokens) {
+        let done = (tokens, forget::cloud_init_has_ended(self.host)?);
+        if self.forgotten.as_ref() == Some(&done) {
             return Ok(());
         }
         if let Some(kept) = gathered.to_keep() {
             self.host.write(paths::KEPT_SETTINGS, kept.to_toml().as_bytes(), Access::Root)?;
         }
-        let list: Vec<String> = tokens.iter().cloned().collect();
+        let list: Vec<String> = done.0.iter().cloned().collect();
         let before = forget::Forgotten::load(self.host)?;
         let record = forget::forget(self.host, &list)?;
         if before.as_ref() != Some(&record) {
             tracing::info!("{}", record.text());
         }
-        self.forgotten = Some(tokens);
+        self.forgotten = Some(done);
         Ok(())
     }
 
@@ -238,7 +239,7 @@ impl<'h> Agent<'h> {
         self.note_drift(listening, &adapters, now);
         self.traffic.look(&adapters, now);
         let before = self.sensor.take();
-        self.sensor = SensorStatus::load(self.host);
+        self.sensor = health::sensor_status(self.host);
         let drifted: Vec<String> = self.drifted.keys().cloned().collect();
         let mut seen = Observation {
             adapters: &adapters,

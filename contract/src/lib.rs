@@ -13,6 +13,7 @@ mod pin;
 mod report;
 mod seed;
 pub mod settings;
+mod status;
 mod timestamp;
 mod token;
 
@@ -23,6 +24,9 @@ pub use mac::{MacAddr, MacError};
 pub use pin::{CaPin, PinError};
 pub use report::{BatchAcknowledged, DeviceBatch, MAX_BATCH_DEVICES};
 pub use seed::{Seed, SEED_FILE, SEED_PATH, VOLUME_LABEL};
+pub use status::{
+    InterfaceStatus, Refused, SensorStatus, SpoolStatus, UploadError, UploadState, UploadStatus,
+};
 pub use timestamp::Timestamp;
 pub use token::{ActivationToken, TokenError, MAX_TOKEN_CHARS};
 

@@ -9,8 +9,9 @@ pub mod validate;
 
 use std::collections::BTreeMap;
 
-use eyot_contract::{Condition, ConditionCode, HealthReport, InterfaceHealth, InterfaceRole, Timestamp};
-use serde::Deserialize;
+use eyot_contract::{
+    Condition, ConditionCode, HealthReport, InterfaceHealth, InterfaceRole, SensorStatus, Timestamp,
+};
 
 use crate::apply::{Listening, Roles};
 use crate::host::{Access, Adapter, Host, HostError};
@@ -26,38 +27,9 @@ const LOSS_WORTH_TELLING: f64 = 0.01;
 /// A health report older than this, in seconds, means that nobody is writing it.
 pub const STALE_S: i64 = 180;
 
-/// The sensor's account of itself, `/run/eyot-sensor/status.json`; the part of it that bears on health. Counts are since
-/// the sensor started.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct SensorStatus {
-    /// Frames read.
-    pub frames: u64,
-    /// Frames lost before they could be read.
-    pub dropped: u64,
-    /// Devices in its inventory.
-    pub devices: u64,
-    /// Records waiting for the portal.
-    pub spool: Spool,
-    /// The latest failure on its side, while it lasts.
-    pub last_error: Option<String>,
-}
-
-/// Records waiting for the portal.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Spool {
-    /// How many.
-    pub waiting: u64,
-    /// Since when the oldest waits.
-    pub oldest: Option<Timestamp>,
-}
-
-impl SensorStatus {
-    /// The latest account, if there is one.
-    pub fn load(host: &dyn Host) -> Option<Self> {
-        serde_json::from_slice(&host.read(paths::SENSOR_STATUS).ok()??).ok()
-    }
+/// The sensor's latest account of itself, if there is one.
+pub fn sensor_status(host: &dyn Host) -> Option<SensorStatus> {
+    serde_json::from_slice(&host.read(paths::SENSOR_STATUS).ok()??).ok()
 }
 
 /// How far the activation is.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use eyot_contract::{ConditionCode, Level, Timestamp};
+use eyot_contract::{ConditionCode, Level, SensorStatus, SpoolStatus, Timestamp};
 
 use super::*;
 use crate::apply::Roles;
@@ -79,7 +79,7 @@ fn each_situation_has_its_phrase() {
     };
     assert_eq!(phrases(active(Some(Ok(()))), true, restarted), [C::Connected], "counters begin anew");
     let waiting = |s: &mut Observation<'_>| {
-        let spool = Spool { waiting: 7, oldest: Some(at(-301)) };
+        let spool = SpoolStatus { waiting: 7, oldest: Some(at(-301)), ..SpoolStatus::default() };
         s.sensor = (Some(SensorStatus { spool, ..SensorStatus::default() }), None);
     };
     assert_eq!(phrases(active(Some(Ok(()))), true, waiting), [C::Connected, C::UploadDelayed]);
@@ -137,6 +137,6 @@ fn the_sensors_own_words_are_read() {
         r#"{"version":"0.1.0","frames":10,"dropped":2,"devices":3,"interfaces":[{"name":"e"}],
             "spool":{"waiting":1,"in_flight":0,"dropped":0,"oldest":"2026-01-01T00:00:00Z"},"last_error":null}"#,
     );
-    let status = SensorStatus::load(&host).unwrap();
+    let status = sensor_status(&host).unwrap();
     assert_eq!((status.frames, status.dropped, status.devices, status.spool.waiting), (10, 2, 3, 1));
 }

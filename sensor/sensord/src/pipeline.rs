@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Error};
 use eyot_capture::live::{LiveOptions, LiveSource};
 use eyot_capture::{Pulled, Source, Stop};
-use eyot_contract::Timestamp;
+use eyot_contract::{Refused, Timestamp};
 use eyot_dissect::{Dissector, Limits};
 use eyot_inventory::{Inventory, Store, RETENTION};
 use tokio::sync::{mpsc, Notify};
 
 use crate::config::Config;
 use crate::queue::{queue, Drained, Drainer, Filler, BATCH_FRAMES};
-use crate::status::{Refused, Shared};
+use crate::status::Shared;
 
 /// Pause between two rounds of identifying, saving what was learnt and queuing reports.
 const TEND_EVERY: Duration = Duration::from_secs(1);

@@ -12,13 +12,14 @@ use std::time::Duration;
 use anyhow::Context;
 use eyot_client::{Client, ClientError, Trust};
 use eyot_contract::{
-    path, BatchAcknowledged, ConditionCode, DeviceBatch, RefusalCode, Timestamp, MAX_BATCH_DEVICES,
+    path, BatchAcknowledged, ConditionCode, DeviceBatch, RefusalCode, SpoolStatus, Timestamp, UploadError,
+    UploadState, MAX_BATCH_DEVICES,
 };
 use eyot_inventory::{Spool, StoreError};
 use tokio::sync::{watch, Notify};
 
 use crate::config::{read, ConfigError, Portal};
-use crate::status::{Shared, SpoolStatus, UploadError, UploadState};
+use crate::status::Shared;
 
 /// Pause after the first failure; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
