@@ -12,7 +12,7 @@ pub mod detached;
 pub mod digest;
 pub mod disk;
 pub mod findings;
-pub mod helpers;
+pub mod import;
 pub mod ova;
 pub mod ovf;
 pub mod pass;

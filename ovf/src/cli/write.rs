@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use eyot_image::artefact::{Artefact, PUBLIC_MODE};
 use eyot_image::digest::{sha256_hex, sha256_of, Hashing};
 use eyot_image::disk::{self, Disk, Survey};
-use eyot_image::helpers::helpers;
+use eyot_image::import::scripts;
 use eyot_image::ova::Plan;
 use eyot_image::pass::{pack, Control};
 use eyot_image::vhdx::{Allocation, Options, SectorSize, Writer};
@@ -191,11 +191,11 @@ pub fn images(c: Images, control: Control) -> Result<ExitCode> {
     let (ova_sha256, _) = sha256_of(&mut BufReader::new(&mut ova), facts.bytes, &control)?;
     let mut lines = format!("{ova_sha256}  {ova_name}\n{vhdx_sha256}  {vhdx_name}\n");
     let mut artefacts = vec![ova, vhdx];
-    for helper in helpers(&profile) {
-        let path = c.out_dir.join(helper.name);
-        let mut artefact = Artefact::create(&path, helper.mode)?;
-        artefact.write_all(helper.text.as_bytes()).with_context(|| writing(&path))?;
-        lines.push_str(&format!("{}  {}\n", sha256_hex(helper.text.as_bytes()), helper.name));
+    for script in scripts(&profile) {
+        let path = c.out_dir.join(script.name);
+        let mut artefact = Artefact::create(&path, script.mode)?;
+        artefact.write_all(script.text.as_bytes()).with_context(|| writing(&path))?;
+        lines.push_str(&format!("{}  {}\n", sha256_hex(script.text.as_bytes()), script.name));
         artefacts.push(artefact);
     }
     sums.write_all(lines.as_bytes()).with_context(|| writing(&sums_path))?;

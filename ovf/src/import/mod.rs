@@ -1,4 +1,4 @@
-//! The import helpers shipped beside an image: what a descriptor cannot say, said to the hypervisor by a script.
+//! The import scripts shipped beside an image: what a descriptor cannot say, said to the hypervisor by a script.
 //!
 //! `import-esxi.sh` (govc), `Import-EyotSensor.PowerCLI.ps1` (vCenter by PowerCLI) and `Import-EyotSensor.ps1`
 //! (Hyper-V). The scripts are the files in this folder with names, sizes and keys filled in, so that they never differ
@@ -10,7 +10,7 @@ use crate::ovf::{Profile, TIERS};
 
 /// One script: its file name and text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Helper {
+pub struct Script {
     /// file name
     pub name: &'static str,
     /// text
@@ -26,7 +26,7 @@ const TEMPLATES: [(&str, &str, u32); 3] = [
 ];
 
 /// The scripts for this profile's images.
-pub fn helpers(profile: &Profile) -> Vec<Helper> {
+pub fn scripts(profile: &Profile) -> Vec<Script> {
     let key = |dotted| definition(dotted).map(|d| d.property_key()).unwrap_or_default();
     let tiers: Vec<String> = TIERS
         .iter()
@@ -50,7 +50,7 @@ pub fn helpers(profile: &Profile) -> Vec<Helper> {
     let fill = |template: &str| {
         values.iter().fold(template.to_owned(), |text, (mark, value)| text.replace(mark, value))
     };
-    TEMPLATES.iter().map(|&(name, template, mode)| Helper { name, text: fill(template), mode }).collect()
+    TEMPLATES.iter().map(|&(name, template, mode)| Script { name, text: fill(template), mode }).collect()
 }
 
 #[cfg(test)]
@@ -62,20 +62,20 @@ mod tests {
     #[test]
     fn all_marks_are_filled_in() {
         let profile = Profile { capture_nics: 3, ..Profile::new("eyot-9.8.7", "9.8.7", GuestOs::Debian) };
-        for helper in helpers(&profile) {
+        for script in scripts(&profile) {
             // A mark is a word in capitals between two at-signs; PowerShell's own @{ and @( are not.
             let marks: Vec<&str> =
-                helper.text.split('@').skip(1).step_by(1).filter(|w| w.len() > 2).collect();
+                script.text.split('@').skip(1).step_by(1).filter(|w| w.len() > 2).collect();
             let left = marks.iter().find(|w| w.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
-            assert_eq!(left, None, "{}", helper.name);
-            assert!(helper.text.contains("eyot-9.8.7") && helper.text.is_ascii(), "{}", helper.name);
-            assert!(helper.text.contains("activation_token"), "{}", helper.name);
+            assert_eq!(left, None, "{}", script.name);
+            assert!(script.text.contains("eyot-9.8.7") && script.text.is_ascii(), "{}", script.name);
+            assert!(script.text.contains("activation_token"), "{}", script.name);
             // Blocks are closed, as far as counting tells.
             for (open, close) in [('{', '}'), ('(', ')')] {
-                if helper.name.ends_with(".ps1") {
+                if script.name.ends_with(".ps1") {
                     let (opened, closed) =
-                        (helper.text.matches(open).count(), helper.text.matches(close).count());
-                    assert_eq!(opened, closed, "{} {open}{close}", helper.name);
+                        (script.text.matches(open).count(), script.text.matches(close).count());
+                    assert_eq!(opened, closed, "{} {open}{close}", script.name);
                 }
             }
         }
