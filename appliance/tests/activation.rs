@@ -111,16 +111,27 @@ fn seed(token: &ActivationToken) -> Layer {
     layer
 }
 
+/// User data that somebody wrote with the token in it, as cloud-init keeps it.
+fn own_user_data(settings: &str) -> String {
+    use base64::Engine;
+    let content = base64::engine::general_purpose::STANDARD.encode(settings);
+    format!(
+        "#cloud-config\nwrite_files:\n- path: {}\n  encoding: b64\n  content: {content}\n",
+        paths::SEED_SETTINGS
+    )
+}
+
 #[tokio::test]
 async fn the_good_way_ends_with_an_identity_and_without_a_token() {
     let portal = Portal::start(Script::default()).await;
     let token = portal.token();
     let appliance = Appliance::new();
-    let files = Seed::new(seed(&token), token.sensor).files();
-    appliance.put(paths::SEED_SETTINGS, &files[2].1);
+    let settings = seed(&token).to_toml();
+    appliance.put(paths::SEED_SETTINGS, &settings);
     // where cloud-init leaves copies
-    appliance.put("/var/lib/cloud/instances/eyot-1/user-data.txt", &files[1].1);
-    appliance.put("/var/lib/cloud/instances/eyot-1/obj.pkl", format!("\u{80}\u{3}c{}q", files[1].1));
+    let user_data = own_user_data(&settings);
+    appliance.put("/var/lib/cloud/instances/eyot-1/user-data.txt", &user_data);
+    appliance.put("/var/lib/cloud/instances/eyot-1/obj.pkl", format!("\u{80}\u{3}c{user_data}q"));
     appliance.put("/var/lib/cloud/instances/eyot-1/scripts/other", "untouched");
     appliance
         .put("/run/cloud-init/instance-data-sensitive.json", format!("{{\"ud\":\"{}\"}}", token.encode()));
@@ -446,9 +457,9 @@ mod daemon {
             let portal = Portal::start(Script::default()).await;
             let token = portal.token();
             let appliance = Appliance::new();
-            let files = Seed::new(seed(&token), token.sensor).files();
-            appliance.put(paths::SEED_SETTINGS, &files[2].1);
-            appliance.put("/var/lib/cloud/instances/i/user-data.txt", &files[1].1);
+            let settings = seed(&token).to_toml();
+            appliance.put(paths::SEED_SETTINGS, &settings);
+            appliance.put("/var/lib/cloud/instances/i/user-data.txt", own_user_data(&settings));
             appliance.put(
                 paths::LOCAL_SETTINGS,
                 format!("version = 1\n[activation]\ntoken = \"{}\"\n", token.encode()),

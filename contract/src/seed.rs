@@ -1,12 +1,16 @@
 //! The seed: what a `cidata` volume carries to a new appliance.
 //!
 //! One set of settings in two coats. `eyot.toml` is read by the agent straight from the volume; `user-data` makes
-//! cloud-init (NoCloud datasource) write the same text to [`SEED_PATH`], mode 0600. So it works whether or not
-//! cloud-init ran. `meta-data` carries the instance id and the host name.
+//! cloud-init (NoCloud datasource) write the same settings, but for the secrets, to [`SEED_PATH`], mode 0600. So it
+//! works whether or not cloud-init ran. `meta-data` carries the instance id and the host name.
+//!
+//! Secrets stay out of `user-data` because cloud-init keeps what it is given: raw, pickled and logged, rewritten at every
+//! stage, in blocks that the file system frees and no disk promises to erase. Read from the volume, the token never
+//! touches the appliance's disk at all.
 
 use uuid::Uuid;
 
-use crate::settings::Layer;
+use crate::settings::{definition, Definition, Layer};
 
 /// Volume label that NoCloud looks for. Lower case: releases before 19.1 know no other.
 pub const VOLUME_LABEL: &str = "cidata";
@@ -29,8 +33,13 @@ impl Seed {
 
     /// Name and content of every file, in the order they go onto the volume.
     pub fn files(&self) -> Vec<(&'static str, String)> {
-        let toml = self.settings.to_toml();
-        vec![("meta-data", self.meta_data()), ("user-data", user_data(&toml)), (SEED_FILE, toml)]
+        let mut open = self.settings.clone();
+        open.values.retain(|key, _| !definition(key).is_some_and(Definition::is_secret));
+        vec![
+            ("meta-data", self.meta_data()),
+            ("user-data", user_data(&open.to_toml())),
+            (SEED_FILE, self.settings.to_toml()),
+        ]
     }
 
     fn meta_data(&self) -> String {
@@ -48,6 +57,7 @@ fn user_data(toml: &str) -> String {
     let content = base64::engine::general_purpose::STANDARD.encode(toml);
     format!(
         "#cloud-config\n\
+         # Secrets are in {SEED_FILE} on this volume and not here: cloud-init leaves copies of this on the disk.\n\
          write_files:\n\
          - path: {SEED_PATH}\n  \
            owner: root:root\n  \
@@ -63,19 +73,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_coats_carry_the_same_settings() {
+    fn both_coats_carry_the_same_settings_and_one_of_them_the_secrets() {
         use base64::Engine;
-        let mut settings = Layer::new("portal");
-        settings.set("host.name", "eyot-1").unwrap();
-        settings.set("proxy.url", "http://p:3128").unwrap();
-        let files = Seed::new(settings.clone(), Uuid::from_u128(1)).files();
+        let mut open = Layer::new("portal");
+        open.set("host.name", "eyot-1").unwrap();
+        open.set("proxy.url", "http://p:3128").unwrap();
+        let mut whole = open.clone();
+        whole.set("activation.token", "eyot1_secret").unwrap();
+        whole.set("proxy.password", "secret").unwrap();
+
+        let files = Seed::new(whole.clone(), Uuid::from_u128(1)).files();
         let names: Vec<_> = files.iter().map(|f| f.0).collect();
         assert_eq!(names, ["meta-data", "user-data", "eyot.toml"]);
         assert!(files[0].1.contains("local-hostname: eyot-1\n"));
+        assert_eq!(Layer::from_toml("portal", &files[2].1).unwrap(), whole);
         let content = files[1].1.lines().find_map(|l| l.trim().strip_prefix("content: ")).unwrap();
         let decoded = base64::engine::general_purpose::STANDARD.decode(content).unwrap();
-        assert_eq!(String::from_utf8(decoded).unwrap(), files[2].1);
-        let read = Layer::from_toml("portal", &files[2].1).unwrap();
-        assert_eq!(read, settings);
+        assert_eq!(Layer::from_toml("portal", &String::from_utf8(decoded).unwrap()).unwrap(), open);
     }
 }
