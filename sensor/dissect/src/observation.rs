@@ -215,4 +215,5 @@ fields! {
     Hl7Application = "hl7.application", "sending application of a message (MSH-3)";
     Hl7Facility = "hl7.facility", "sending facility of a message (MSH-4)";
     Hl7Version = "hl7.version", "version of HL7 a message is in (MSH-12)";
+    SipRegistrar = "sip.registrar", "the sender answers registrations; value: status code of the answer (200, 401, 407 or 423)";
 }

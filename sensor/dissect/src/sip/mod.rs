@@ -1,8 +1,8 @@
-//! SIP: which program speaks, which methods it uses, and how it registers.
+//! SIP: which program speaks, which methods it uses, how it registers, and who keeps the register.
 //!
-//! A proxy passes on what others say about themselves. A request that has been through one carries more than one Via; an
-//! answer whose contact is another address than its sender's was made by somebody else. Of those only the method is
-//! given.
+//! A proxy passes on what others say about themselves. Of a message that the sender may not have made itself only the
+//! method is given: a request that has been through several hands or was last sent by another address, an answer that
+//! neither bears the sender's address as its contact nor is of a kind that nobody passes on.
 
 mod parser;
 
@@ -23,6 +23,10 @@ pub(crate) const PROTOCOL: Protocol = Protocol {
 
 /// A head that is longer is not waited for.
 const MAX_HEAD: usize = 8 * 1024;
+
+/// What only a registrar answers to REGISTER (RFC 3261 section 10.3), or the proxy that guards it: done, who are you
+/// (two of them), too short.
+const REGISTRAR_CODES: [&[u8]; 4] = [b"200", b"401", b"407", b"423"];
 
 fn read_packet(packet: &Packet<'_>, readings: &mut Readings<'_>) -> Outcome {
     if parser::is_keep_alive(packet.payload) {
@@ -50,9 +54,9 @@ fn read_stream(stream: &mut Stream<'_>, readings: &mut Readings<'_>) -> Verdict 
 fn say(message: &Message<'_>, packet: &Packet<'_>, readings: &mut Readings<'_>) {
     match message.kind {
         Kind::Request(method) => readings.bytes(Field::SipMethod, method),
-        Kind::Answer => readings.text(Field::SipMethod, "status"),
+        Kind::Answer(_) => readings.text(Field::SipMethod, "status"),
     }
-    if message.was_forwarded(packet.source_ip) {
+    if !packet.source_ip.is_some_and(|sender| message.is_by(sender)) {
         return;
     }
     let agent = message.head.get("user-agent");
@@ -67,8 +71,11 @@ fn say(message: &Message<'_>, packet: &Packet<'_>, readings: &mut Readings<'_>) 
                 }
             }
         }
-        // user agents that answer call themselves by either name
-        Kind::Answer => {
+        Kind::Answer(code) => {
+            if message.answered_method() == Some(b"REGISTER") && REGISTRAR_CODES.contains(&code) {
+                readings.bytes(Field::SipRegistrar, code);
+            }
+            // user agents that answer call themselves by either name
             if let Some(server) = message.head.get("server").or(agent) {
                 readings.bytes(Field::SipServer, server);
             }
