@@ -240,6 +240,52 @@ fn a_desk_phone_by_lldp_med_and_by_sip() {
 }
 
 #[test]
+fn a_telephone_exchange_on_a_makers_server() {
+    let named = identity(
+        "f8:b1:56:00:00:01",
+        &[
+            ("dhcp.hostname", "pbx"),
+            ("dhcp.vendor_class", "udhcp 1.35.0"),
+            ("sip.method", "status"),
+            ("sip.registrar", "200"),
+            ("sip.server", "kamailio (5.6.3 (x86_64/linux))"),
+        ],
+    );
+    assert_eq!(told(&named), (Some("Dell"), Some(DeviceType::CallServer), Some("kamailio")));
+    assert_eq!((named.hostname.as_deref(), named.firmware), (Some("pbx"), None));
+    // nothing but its part in the protocol, against a weaker word for a telephone
+    let silent = identity("f8:b1:56:00:00:01", &[("sip.registrar", "401"), ("mdns.service", "_sip._udp")]);
+    assert_eq!(told(&silent), (Some("Dell"), Some(DeviceType::CallServer), None));
+}
+
+#[test]
+fn a_gateway_that_registers_telephones_is_no_exchange() {
+    let gateway = identity(
+        "4c:5e:0c:00:00:01",
+        &[("sip.registrar", "200"), ("nd.router", "1800"), ("dhcp.server", "10.0.0.1")],
+    );
+    assert_eq!(gateway.device_type, Some(DeviceType::Router));
+}
+
+#[test]
+fn a_storage_box_that_bears_its_first_name() {
+    let named = identity("00:11:32:00:00:01", &[("dhcp.hostname", "DiskStation")]);
+    assert_eq!(told(&named), (Some("Synology"), Some(DeviceType::Nas), None));
+    let declared = identity(
+        "00:11:32:00:00:01",
+        &[
+            ("dhcp.hostname", "DiskStation"),
+            ("mdns.hostname", "DiskStation"),
+            ("mdns.txt", "_http._tcp vendor=Synology"),
+            ("mdns.txt", "_http._tcp model=DS218+"),
+            ("upnp.device", "modelName=DS218+"),
+        ],
+    );
+    assert_eq!(told(&declared), (Some("Synology"), Some(DeviceType::Nas), Some("DS218+")));
+    assert_eq!(declared.hostname.as_deref(), Some("DiskStation"));
+}
+
+#[test]
 fn a_switch_and_an_access_point_by_cdp() {
     let switch = identity(
         "00:21:1c:00:00:01",
