@@ -81,11 +81,12 @@ fn firewall_rules_are_what_was_written_down_and_nft_loads_them() {
         ("two-monitors.nft", settings("version = 1\n"), adapters(), Some("https://portal.example")),
         ("proxy-and-port.nft", proxied, adapters(), Some("https://[2001:db8::1]:8443")),
         ("no-monitor.nft", settings("version = 1\n"), vec![adapter("eth0", 3, "0000:03:00.0")], None),
+        ("ssh.nft", settings("version = 1\n[management]\nssh = \"on\"\n"), adapters(), None),
         ("no-adapter.nft", settings("version = 1\n"), Vec::new(), None),
     ];
     for (name, settings, adapters, portal) in cases {
         let roles = role::assign(&settings, &adapters);
-        let rules = firewall::plan(&roles, &firewall::Ports::of(portal, settings.proxy.as_ref()));
+        let rules = firewall::plan(&roles, &firewall::Ports::of(portal, &settings));
         let path = golden(name, &rules.text);
         let path = path.to_str().unwrap();
         // twice: the second loading replaces the first as a whole
@@ -107,7 +108,7 @@ fn firewall_rules_are_what_was_written_down_and_nft_loads_them() {
 fn the_rules_keep_to_the_grammar_of_nft_0_8_2() {
     let rules = firewall::plan(
         &role::assign(&settings("version = 1\n"), &adapters()),
-        &firewall::Ports::of(None, None),
+        &firewall::Ports::of(None, &settings("version = 1\n")),
     );
     assert!(rules.text.starts_with("flush ruleset\n"));
     for line in rules.text.lines() {

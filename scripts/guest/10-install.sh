@@ -8,6 +8,9 @@ export DEBIAN_FRONTEND=noninteractive
 printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 
+# On an appliance SSH is the owner's decision (management.ssh), not the package's.
+echo 'eyot-sensor eyot-sensor/ssh boolean false' | debconf-set-selections
+
 # A base that already holds what the package depends on (debian-12) needs no network here; another fetches it.
 if ! apt-get install --yes --no-install-recommends "$deb"; then
   apt-get update

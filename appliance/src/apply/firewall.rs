@@ -7,7 +7,7 @@
 //! What goes past netfilter is not stopped here: packet sockets (a DHCP client, a capture) send below it. The capture
 //! adapter stays silent because nothing configures it (`nic`), and by these rules besides.
 
-use eyot_contract::settings::Proxy;
+use eyot_contract::settings::Settings;
 
 use super::{ApplyError, Cause, Roles};
 use crate::host::{Access, Host, HostError};
@@ -15,6 +15,7 @@ use crate::paths;
 
 const WHAT: &str = "the firewall";
 const HTTPS: u16 = 443;
+const SSH: u16 = 22;
 
 /// Rules and the mark by which they are recognised in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,19 +25,26 @@ pub struct Ruleset {
     mark: String,
 }
 
-/// TCP ports the appliance may open connections to.
+/// TCP ports of the management interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ports(Vec<u16>);
+pub struct Ports {
+    incoming: Vec<u16>,
+    outgoing: Vec<u16>,
+}
 
 impl Ports {
-    /// 443, and the portal's and the proxy's when they are others.
-    pub fn of(portal: Option<&str>, proxy: Option<&Proxy>) -> Self {
-        let mut ports = vec![HTTPS];
-        ports.extend(portal.and_then(port));
-        ports.extend(proxy.and_then(|p| port(&p.url)));
-        ports.sort_unstable();
-        ports.dedup();
-        Self(ports)
+    /// In: 443, and 22 where the settings say so. Out: 443, and the portal's and the proxy's when they are others.
+    pub fn of(portal: Option<&str>, settings: &Settings) -> Self {
+        let mut outgoing = vec![HTTPS];
+        outgoing.extend(portal.and_then(port));
+        outgoing.extend(settings.proxy.as_ref().and_then(|p| port(&p.url)));
+        outgoing.sort_unstable();
+        outgoing.dedup();
+        let mut incoming = vec![HTTPS];
+        if settings.ssh {
+            incoming.push(SSH);
+        }
+        Self { incoming, outgoing }
     }
 }
 
@@ -63,7 +71,12 @@ pub fn plan(roles: &Roles, ports: &Ports) -> Ruleset {
     let capture_out = rule(format!("oifname {{ {capture} }} drop"));
     // without a management adapter nothing but the loopback is let through
     let management = roles.management.as_deref().unwrap_or("lo");
-    let ports = ports.0.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+    let list = |ports: &[u16]| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+    let incoming = match ports.incoming.as_slice() {
+        [one] => one.to_string(),
+        several => format!("{{ {} }}", list(several)),
+    };
+    let outgoing = list(&ports.outgoing);
     let rules = format!(
         "\tchain input {{
 \t\ttype filter hook input priority 0; policy drop;
@@ -75,7 +88,7 @@ pub fn plan(roles: &Roles, ports: &Ports) -> Ruleset {
 \t\ticmpv6 type {{ destination-unreachable, packet-too-big, time-exceeded, parameter-problem, echo-request, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert }} accept
 \t\tudp sport 67 udp dport 68 accept
 \t\tudp sport 547 udp dport 546 accept
-\t\ttcp dport {HTTPS} accept
+\t\ttcp dport {incoming} accept
 \t}}
 
 \tchain output {{
@@ -88,7 +101,7 @@ pub fn plan(roles: &Roles, ports: &Ports) -> Ruleset {
 \t\tudp sport 68 udp dport 67 accept
 \t\tudp sport 546 udp dport 547 accept
 \t\tudp dport {{ 53, 123 }} accept
-\t\ttcp dport {{ 53, {ports} }} accept
+\t\ttcp dport {{ 53, {outgoing} }} accept
 \t}}
 
 \tchain forward {{

@@ -90,7 +90,7 @@ pub fn listen(
     let mut state = Listening { roles, ..Listening::default() };
     state.problems.extend(state.roles.complaints.iter().cloned());
 
-    let rules = firewall::plan(&state.roles, &firewall::Ports::of(portal, settings.proxy.as_ref()));
+    let rules = firewall::plan(&state.roles, &firewall::Ports::of(portal, settings));
     let in_force = match firewall::apply(host, &rules, state.roles.management.as_deref()) {
         Ok(changed) => {
             if changed {

@@ -172,8 +172,10 @@ fn rules_that_cut_the_management_interface_off_are_taken_back() {
     let host = Double::with_adapters(two_adapters());
     host.change(|s| s.ruleset = "table inet mine {\n}\n".to_owned());
     host.after_firewall(|s| s.adapters[0].flags.up = false);
-    let rules =
-        firewall::plan(&role::assign(&settings(""), &two_adapters()), &firewall::Ports::of(None, None));
+    let rules = firewall::plan(
+        &role::assign(&settings(""), &two_adapters()),
+        &firewall::Ports::of(None, &settings("")),
+    );
     let error = chain(&firewall::apply(&host, &rules, Some("ens160")).unwrap_err());
     assert!(error.contains("the management interface is down"), "{error}");
     assert_eq!(host.state().ruleset, "table inet mine {\n}\n");
@@ -219,8 +221,10 @@ fn every_step_of_the_firewall_fails_in_turn() {
         host.put(crate::paths::FIREWALL, "flush ruleset\ntable inet before {\n}\n");
         host
     };
-    let rules =
-        firewall::plan(&role::assign(&settings(""), &two_adapters()), &firewall::Ports::of(None, None));
+    let rules = firewall::plan(
+        &role::assign(&settings(""), &two_adapters()),
+        &firewall::Ports::of(None, &settings("")),
+    );
     let steps = every_step_fails(fresh, |host| firewall::apply(host, &rules, Some("ens160")).map(drop));
     // candidate, check, load, candidate away, file
     assert_eq!(steps, 5);

@@ -34,8 +34,7 @@ impl Arguments {
         let roles = role::assign(&settings, &host.adapters()?);
         let identity = Identity::load(host)?;
         let portal = super::network::portal(identity.as_ref(), settings.token.as_ref());
-        let planned =
-            firewall::plan(&roles, &firewall::Ports::of(portal.as_deref(), settings.proxy.as_ref()));
+        let planned = firewall::plan(&roles, &firewall::Ports::of(portal.as_deref(), &settings));
         match firewall::in_force(host, &planned)? {
             true => {
                 eprintln!("these rules are in force");

@@ -246,7 +246,7 @@ async fn needless_credentials(portal: &PortalAddress) -> bool {
 
 fn rules(host: &dyn Host, settings: &Settings, roles: &Roles, portal: Option<&str>) -> Check {
     const NAME: &str = "firewall";
-    let planned = firewall::plan(roles, &firewall::Ports::of(portal, settings.proxy.as_ref()));
+    let planned = firewall::plan(roles, &firewall::Ports::of(portal, settings));
     match firewall::in_force(host, &planned) {
         Ok(true) => Check::passed(NAME, "the appliance's rules are in force"),
         Ok(false) => {

@@ -16,6 +16,8 @@ pub struct Settings {
     pub management_interface: Selection,
     /// How it is addressed.
     pub addressing: Addressing,
+    /// Whether SSH is let in on it.
+    pub ssh: bool,
     /// Which NICs are monitored.
     pub capture_interfaces: Selection,
     /// How the portal is reached.

@@ -95,6 +95,7 @@ pub fn resolve(layers: &[Layer]) -> Result<Resolved, SettingsError> {
         hostname: text("host.name"),
         management_interface: selection("management.interface").map_err(combine("management.interface"))?,
         addressing,
+        ssh: text("management.ssh").as_deref() == Some("on"),
         capture_interfaces: selection("capture.interfaces").map_err(combine("capture.interfaces"))?,
         proxy,
         time_servers: text("time.servers").map(|v| list(&v).map(str::to_owned).collect()).unwrap_or_default(),
