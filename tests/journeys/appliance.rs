@@ -5,6 +5,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context, Result};
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine;
 use eyot_tests::{Artefacts, Office};
 use serde_json::Value;
 
@@ -210,10 +212,15 @@ fn look_at_the_disk(log: &mut Log, wiring: &Wiring, overlay: &Path, seeded: &Reg
     let traces = log.check("disk", "the search finds the token where it is: on the seed ISO", || {
         let traces = secret::traces(&seeded.token)?;
         let seed = std::fs::read(&seeded.seed_iso)?;
-        let mut forms = Vec::new();
-        traces.find(&seed, |_, form| forms.push(form));
-        ensure!(forms.iter().any(|f| f == "the token"), "the plain token is not found, only {forms:?}");
-        ensure!(forms.iter().any(|f| f.contains("base64")), "the encoded token is not found, only {forms:?}");
+        let forms_in = |bytes: &[u8]| {
+            let mut forms = Vec::new();
+            traces.find(bytes, |_, form| forms.push(form));
+            forms
+        };
+        let plain = forms_in(&seed);
+        ensure!(plain == ["the token"], "expected once and plain, in the agent's own file; found {plain:?}");
+        let encoded = forms_in(STANDARD.encode(&seed).as_bytes());
+        ensure!(encoded.iter().any(|f| f.contains("base64")), "inside base64 only {encoded:?} is found");
         Ok(traces)
     })?;
     let disk = log.check("disk", "read from outside", || RawDisk::of(wiring, overlay, "before"))?;
