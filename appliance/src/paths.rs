@@ -60,3 +60,8 @@ pub const CLOUD_INIT_LOGS: [&str; 2] = ["/var/log/cloud-init.log", "/var/log/clo
 pub const CLOUD_INIT_ENABLED: &str = "/run/cloud-init/enabled";
 /// Written by cloud-init's last stage.
 pub const CLOUD_INIT_RESULT: &str = "/run/cloud-init/result.json";
+
+/// Who made the machine, as its firmware says.
+pub const DMI_VENDOR: &str = "/sys/class/dmi/id/sys_vendor";
+/// Key-value pairs that a Hyper-V host gave; `hv_kvp_daemon` keeps them.
+pub const KVP_POOL: &str = "/var/lib/hyperv/.kvp_pool_0";

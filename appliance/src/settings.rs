@@ -87,9 +87,15 @@ impl Gathered {
     }
 
     /// What the seed says besides the token, decided key by key: this must outlive the seed. The operator's own file is
-    /// not copied, it stays. `None` when there is no seed now; then what was kept before holds.
+    /// not copied, it stays. A seed file or volume takes the place of what was kept before; what a platform hands over
+    /// is added to it: it may say less than it did, its secrets having been erased. `None` when there is no seed now;
+    /// then what was kept before holds.
     pub fn to_keep(&self) -> Option<Layer> {
         let mut kept = Layer::new(crate::paths::KEPT_SETTINGS);
+        if self.layers.iter().any(|(source, _)| source.is_platform()) {
+            let before = self.layers.iter().find(|(source, _)| source.place() == crate::paths::KEPT_SETTINGS);
+            kept.values.extend(before.map(|(_, l)| l.values.clone()).unwrap_or_default());
+        }
         let seeds = self.layers.iter().filter(|(source, _)| source.is_seed());
         for (_, layer) in seeds.rev() {
             for (key, value) in layer.values.iter().filter(|(key, _)| **key != TOKEN_KEY) {
@@ -171,6 +177,15 @@ mod tests {
         host.put(paths::KEPT_SETTINGS, &named("kept"));
         let name = || gather(&host).resolve().unwrap().settings.hostname.unwrap();
         assert_eq!(name(), "kept");
+        host.put(paths::KVP_POOL, &format!("{:\0<512}{:\0<2048}", "host_name", "pair"));
+        assert_eq!(name(), "pair");
+        host.put(paths::DMI_VENDOR, "VMware, Inc.\n");
+        host.set_guestinfo(
+            "<Environment xmlns='http://schemas.dmtf.org/ovf/environment/1' \
+             xmlns:oe='http://schemas.dmtf.org/ovf/environment/1'><PropertySection>\
+             <Property oe:key='host_name' oe:value='property'/></PropertySection></Environment>",
+        );
+        assert_eq!(name(), "property");
         host.insert_disc("/dev/sr0", volume(&named("disc")));
         assert_eq!(name(), "disc");
         host.put(paths::SEED_SETTINGS, &named("cloud-init"));
@@ -233,5 +248,21 @@ mod tests {
         host.put(paths::LOCAL_SETTINGS, DHCP);
         let kept = gather(&host).to_keep().unwrap();
         assert_eq!(kept.values.keys().copied().collect::<Vec<_>>(), ["proxy.url"]);
+    }
+
+    #[test]
+    fn what_a_platform_hands_over_is_kept_besides_what_a_seed_said_before() {
+        let host = Double::default();
+        host.put(
+            paths::KEPT_SETTINGS,
+            "version = 1\n[host]\nname = \"one\"\n[proxy]\nurl = \"http://p:1\"\n",
+        );
+        host.put(paths::KVP_POOL, &format!("{:\0<512}{:\0<2048}", "host_name", "pair"));
+        let kept = gather(&host).to_keep().unwrap();
+        assert_eq!((&*kept.values["host.name"], &*kept.values["proxy.url"]), ("pair", "http://p:1"));
+        host.remove(paths::KVP_POOL).unwrap();
+        host.put(paths::SEED_SETTINGS, DHCP);
+        let kept = gather(&host).to_keep().unwrap();
+        assert_eq!(kept.values.into_iter().collect::<Vec<_>>(), [("host.name", "one".to_owned())]);
     }
 }

@@ -8,6 +8,10 @@
 //! cloud-init rewrites its copies stage by stage, each time freeing blocks that held the token. What is done before its
 //! last stage is therefore not final: the record says `settled: false`, and the agent does it once more afterwards.
 //!
+//! A platform that handed the token over is asked to forget it too: VMware's `guestinfo.ovfEnv` is set again without
+//! secrets, the value in Hyper-V's pool becomes NULs. What the host keeps for itself is beyond our reach, as are its
+//! discs; a channel that will not be cleaned is recorded and stops nothing.
+//!
 //! A copy is the token's own text, or base64 of something that contains it (any alignment, wrapped or not): cloud-init
 //! keeps user-data raw, MIME-encoded and pickled.
 
@@ -16,8 +20,10 @@ use base64::Engine;
 use eyot_contract::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::datasource::{kvp, ovf_environment};
 use crate::host::{Access, Discard, Host, HostError};
 use crate::paths;
+use crate::settings::chain;
 
 /// What was done, kept for `status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +36,18 @@ pub struct Forgotten {
     pub discarded_bytes: Option<u64>,
     /// Whether nobody was left who could write another copy.
     pub settled: bool,
+    /// Channels of the platform's that carried the token.
+    #[serde(default)]
+    pub channels: Vec<Channel>,
+}
+
+/// A channel of the platform's that carried the token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channel {
+    /// Which.
+    pub place: String,
+    /// Why the token is still in it; `None` if it is not.
+    pub problem: Option<String>,
 }
 
 /// Whether cloud-init has ended, or does not run in this boot at all.
@@ -48,10 +66,16 @@ impl Forgotten {
 
     /// For people.
     pub fn text(&self) -> String {
-        match self.discarded_bytes {
+        let mut text = match self.discarded_bytes {
             Some(_) => "activation token removed, free disk blocks discarded".to_owned(),
             None => "activation token removed; this disk cannot discard free blocks, so remnants of deleted files may stay on it until they are overwritten".to_owned(),
+        };
+        for Channel { place, problem } in &self.channels {
+            if let Some(problem) = problem {
+                text.push_str(&format!("; {place} may still carry it ({problem}), remove it on the host"));
+            }
         }
+        text
     }
 }
 
@@ -80,21 +104,65 @@ pub fn forget(host: &dyn Host, tokens: &[String]) -> Result<Forgotten, HostError
             cleaned.push(path.to_owned());
         }
     }
+    let channels = clean_channels(host, tokens, &needles);
     // the seed file has done its work; what else it says is kept elsewhere by now
     host.remove(paths::SEED_SETTINGS)?;
     let known = Forgotten::load(host)?;
-    if let Some(known) = known.filter(|k| k.settled && cleaned.is_empty()) {
+    // a platform that hands the token over at each start makes no news of it
+    let nothing_new = |k: &Forgotten| channels.is_empty() || channels == k.channels;
+    if let Some(known) = known.filter(|k| k.settled && cleaned.is_empty() && nothing_new(k)) {
         return Ok(known);
     }
     let discarded_bytes = match host.discard_free_blocks(paths::STATE_DIR)? {
         Discard::Done(bytes) => Some(bytes),
         Discard::Unsupported => None,
     };
-    let record = Forgotten { at: Timestamp::now(), files: cleaned, discarded_bytes, settled };
+    let record = Forgotten { at: Timestamp::now(), files: cleaned, discarded_bytes, settled, channels };
     let text = serde_json::to_vec_pretty(&record).unwrap_or_default();
     host.make_dir(paths::STATE_DIR, Access::Everyone)?;
     host.write(paths::FORGOTTEN, &text, Access::Everyone)?;
     Ok(record)
+}
+
+/// Takes the token out of the platform's channels; those that carried it.
+fn clean_channels(host: &dyn Host, tokens: &[String], needles: &[Needle]) -> Vec<Channel> {
+    if needles.is_empty() {
+        return Vec::new();
+    }
+    let outcomes = [
+        (ovf_environment::GUESTINFO, clean_variable(host, needles)),
+        (paths::KVP_POOL, kvp::erase(host, tokens).map_err(|e| chain(&e))),
+    ];
+    let channel = |(place, outcome): (&str, Result<bool, String>)| match outcome {
+        Ok(false) => None,
+        Ok(true) => Some(Channel { place: place.to_owned(), problem: None }),
+        Err(problem) => Some(Channel { place: place.to_owned(), problem: Some(problem) }),
+    };
+    outcomes.into_iter().filter_map(channel).collect()
+}
+
+/// Whether the OVF environment's variable carried a copy; none is left in it.
+fn clean_variable(host: &dyn Host, needles: &[Needle]) -> Result<bool, String> {
+    let carrying = || -> Result<Option<String>, String> {
+        let Some(document) = ovf_environment::guestinfo(host).map_err(|e| chain(&e))? else {
+            return Ok(None);
+        };
+        let carries =
+            ovf_environment::carries_token(&document)? || scrub(document.as_bytes(), needles).is_some();
+        Ok(carries.then_some(document))
+    };
+    let Some(document) = carrying()? else { return Ok(false) };
+    let clean = ovf_environment::without_secrets(&document)?;
+    // other properties can have copies inside, cloud-init's user-data for one
+    let clean = match scrub(clean.as_bytes(), needles) {
+        Some(bytes) => String::from_utf8(bytes).map_err(|e| e.utf8_error().to_string())?,
+        None => clean,
+    };
+    ovf_environment::set_guestinfo(host, &clean)?;
+    match carrying()? {
+        None => Ok(true),
+        Some(_) => Err("it was set and did not change".to_owned()),
+    }
 }
 
 /// A token's text and the three ways base64 can spell its inside.
@@ -306,5 +374,97 @@ mod tests {
         let host = Double::default();
         host.discard_gives(Discard::Unsupported);
         assert!(forget(&host, &[]).unwrap().text().contains("cannot discard"));
+    }
+
+    fn environment(properties: &str) -> String {
+        format!(
+            "<Environment xmlns=\"http://schemas.dmtf.org/ovf/environment/1\" \
+             xmlns:oe=\"http://schemas.dmtf.org/ovf/environment/1\"><PropertySection>{properties}\
+             </PropertySection></Environment>"
+        )
+    }
+
+    fn property(key: &str, value: &str) -> String {
+        format!("<Property oe:key=\"{key}\" oe:value=\"{value}\"/>")
+    }
+
+    #[test]
+    fn the_ovf_environment_is_set_again_without_secrets_and_the_settings_hold() {
+        let host = Double::default();
+        host.put(paths::DMI_VENDOR, "VMware, Inc.\n");
+        let said = [
+            ("activation_token", TOKEN),
+            ("proxy_url", "http://p:1"),
+            ("proxy_username", "u"),
+            ("proxy_password", "s3cret"),
+            ("user-data", &STANDARD.encode(format!("token = \"{TOKEN}\""))),
+        ];
+        host.set_guestinfo(&environment(&said.map(|(k, v)| property(k, v)).concat()));
+        let keep = || {
+            let kept = crate::settings::gather(&host).to_keep().unwrap();
+            host.write(paths::KEPT_SETTINGS, kept.to_toml().as_bytes(), Access::Root).unwrap();
+        };
+        keep();
+        let record = forget(&host, &[TOKEN.to_owned()]).unwrap();
+        let place = ovf_environment::GUESTINFO.to_owned();
+        assert_eq!(record.channels, [Channel { place, problem: None }]);
+        let log = host.take_log().join("\n");
+        assert!(log.contains("info-set") && !log.contains(TOKEN) && !log.contains("s3cret"), "{log}");
+        let left = ovf_environment::guestinfo(&host).unwrap().unwrap();
+        assert!(scrub(left.as_bytes(), &[Needle::new(TOKEN)]).is_none(), "{left}");
+
+        keep();
+        let gathered = crate::settings::gather(&host);
+        assert!(!gathered.offers_token());
+        let proxy = gathered.resolve().unwrap().settings.proxy.unwrap();
+        assert_eq!(proxy.credentials, Some(("u".to_owned(), "s3cret".to_owned())));
+    }
+
+    #[test]
+    fn a_platform_that_hands_the_token_over_again_is_cleaned_again_and_makes_no_news() {
+        let host = Double::default();
+        let pool =
+            format!("{:\0<512}{TOKEN:\0<2048}{:\0<512}{:\0<2048}", "activation_token", "host_name", "one");
+        host.put(paths::KVP_POOL, &pool);
+        let tokens = [TOKEN.to_owned()];
+        let record = forget(&host, &tokens).unwrap();
+        assert_eq!(record.channels, [Channel { place: paths::KVP_POOL.to_owned(), problem: None }]);
+        let clean = host.text(paths::KVP_POOL).unwrap();
+        assert_eq!(clean, pool.replace(TOKEN, &"\0".repeat(TOKEN.len())));
+        assert_eq!(forget(&host, &[]).unwrap(), record, "the record of the channel stays");
+
+        host.put(paths::KVP_POOL, &pool);
+        host.take_log();
+        assert_eq!(forget(&host, &tokens).unwrap(), record);
+        assert_eq!(host.text(paths::KVP_POOL).unwrap(), clean);
+        assert_eq!(host.take_log(), [format!("overwriting {}", paths::KVP_POOL)]);
+    }
+
+    #[test]
+    fn a_channel_that_will_not_be_cleaned_is_recorded_and_stops_nothing() {
+        let host = Double::default();
+        host.put(paths::DMI_VENDOR, "VMware, Inc.\n");
+        host.set_guestinfo(&environment(&property("activation_token", TOKEN)));
+        host.put(paths::SEED_SETTINGS, "version = 1\n");
+        host.fail_at(0);
+        let record = forget(&host, &[TOKEN.to_owned()]).unwrap();
+        assert_eq!(record.channels[0].problem.as_deref(), Some("made to fail"));
+        assert!(
+            record.text().contains("guestinfo.ovfEnv may still carry it (made to fail)"),
+            "{}",
+            record.text()
+        );
+        assert!(!record.text().contains(TOKEN));
+        assert_eq!(host.text(paths::SEED_SETTINGS), None);
+    }
+
+    #[test]
+    fn a_record_of_an_older_version_is_read() {
+        let host = Double::default();
+        host.put(
+            paths::FORGOTTEN,
+            "{\"at\":\"2026-01-01T00:00:00Z\",\"files\":[],\"discarded_bytes\":null,\"settled\":true}",
+        );
+        assert!(Forgotten::load(&host).unwrap().unwrap().channels.is_empty());
     }
 }

@@ -2,20 +2,32 @@
 //!
 //! A source looks, and answers with a [`Layer`], with nothing, or with why it could not be read. It decides nothing;
 //! deciding is `settings`' work. A new source is one file here and one line in [`PRECEDENCE`].
+//!
+//! The order: what an operator wrote on the machine; the seed, as cloud-init's file and as the volume itself; what the
+//! platform hands over, the OVF environment before Hyper-V's key-value pairs (no platform has both); last what was kept
+//! from any of these. A seed is made for one machine on purpose, while a platform also hands over what nobody filled in.
 
 mod cidata;
 mod file;
+pub(crate) mod kvp;
+pub(crate) mod ovf_environment;
+mod volume;
 
-use eyot_contract::settings::{Layer, SettingsError};
+#[cfg(test)]
+mod tests;
+
+use eyot_contract::settings::{Definition, Layer, SettingsError, DEFINITIONS};
 
 use crate::host::{Host, HostError};
 use crate::paths;
 
 /// The sources, strongest first.
-pub const PRECEDENCE: [Source; 4] = [
+pub const PRECEDENCE: [Source; 6] = [
     Source::File { path: paths::LOCAL_SETTINGS, what: "operator or installation wizard" },
     Source::File { path: paths::SEED_SETTINGS, what: "cloud-init" },
     Source::Cidata,
+    Source::OvfEnvironment,
+    Source::KeyValuePairs,
     Source::File { path: paths::KEPT_SETTINGS, what: "kept from an earlier seed" },
 ];
 
@@ -31,6 +43,10 @@ pub enum Source {
     },
     /// A volume labelled `cidata`, read directly.
     Cidata,
+    /// The properties of the OVA, as VMware's variable or the platform's volume.
+    OvfEnvironment,
+    /// Hyper-V key-value pairs.
+    KeyValuePairs,
 }
 
 /// Why a source could not be read.
@@ -45,11 +61,21 @@ pub enum SourceError {
     /// Bytes that are not text.
     #[error("{0}: not UTF-8 text; write it again as plain text")]
     Encoding(String),
-    /// A volume that says it is a seed and is not whole.
-    #[error("{device}: the cidata volume cannot be read ({reason}); make the seed ISO again")]
+    /// What the platform hands over is damaged. The reason repeats none of it: it may hold secrets.
+    #[error("{origin}: {reason}")]
+    Document {
+        /// Where it came from.
+        origin: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A volume that says it carries settings and is not whole.
+    #[error("{device}: the {label} volume cannot be read ({reason}); make it again and attach it")]
     Volume {
         /// The block device.
         device: String,
+        /// Its label.
+        label: String,
         /// Why.
         reason: String,
     },
@@ -61,6 +87,8 @@ impl Source {
         match self {
             Self::File { path, .. } => file::look(host, path),
             Self::Cidata => cidata::look(host),
+            Self::OvfEnvironment => ovf_environment::look(host),
+            Self::KeyValuePairs => kvp::look(host),
         }
     }
 
@@ -68,8 +96,13 @@ impl Source {
     pub fn is_seed(self) -> bool {
         match self {
             Self::File { path, .. } => path == paths::SEED_SETTINGS,
-            Self::Cidata => true,
+            Self::Cidata | Self::OvfEnvironment | Self::KeyValuePairs => true,
         }
+    }
+
+    /// Whether the platform hands this over, often a few settings beside a seed that has the others.
+    pub fn is_platform(self) -> bool {
+        matches!(self, Self::OvfEnvironment | Self::KeyValuePairs)
     }
 
     /// For people: where this is.
@@ -77,6 +110,8 @@ impl Source {
         match self {
             Self::File { path, .. } => path,
             Self::Cidata => "cidata volume",
+            Self::OvfEnvironment => "OVF environment",
+            Self::KeyValuePairs => paths::KVP_POOL,
         }
     }
 }
@@ -84,4 +119,9 @@ impl Source {
 fn parse(origin: &str, content: Vec<u8>) -> Result<Layer, SourceError> {
     let text = String::from_utf8(content).map_err(|_| SourceError::Encoding(origin.to_owned()))?;
     Ok(Layer::from_toml(origin, &text)?)
+}
+
+/// The setting that goes by this key where dots are not allowed.
+fn property(key: &str) -> Option<&'static Definition> {
+    DEFINITIONS.iter().find(|d| d.property_key() == key)
 }

@@ -28,6 +28,8 @@ struct Inner {
     /// The live ruleset as the tests' nft keeps it.
     nft_rejects: bool,
     after_firewall: Option<fn(&mut State)>,
+    /// `guestinfo.ovfEnv` as VMware's tool gives it; without it the tool fails.
+    guestinfo: Option<String>,
 }
 
 /// All that a test compares before and after.
@@ -84,6 +86,10 @@ impl Double {
 
     pub(crate) fn discard_gives(&self, discard: Discard) {
         self.inner.lock().unwrap().discard = Some(discard);
+    }
+
+    pub(crate) fn set_guestinfo(&self, document: &str) {
+        self.inner.lock().unwrap().guestinfo = Some(document.to_owned());
     }
 
     pub(crate) fn state(&self) -> State {
@@ -230,6 +236,15 @@ impl Host for Double {
             // questions, which change nothing
             ("nft", ["list", "ruleset"]) => Ok(self.inner.lock().unwrap().state.ruleset.clone()),
             ("systemctl", ["is-active", ..]) => Ok("active\n".to_owned()),
+            ("vmware-rpctool", ["info-get guestinfo.ovfEnv"]) => {
+                let known = self.inner.lock().unwrap().guestinfo.clone();
+                known.ok_or_else(|| HostError::new("running", told, io::Error::other("No value found")))
+            }
+            ("vmware-rpctool", [set]) => self.step("running", &told, |inner| {
+                let document = set.strip_prefix("info-set guestinfo.ovfEnv ").expect("not a request");
+                inner.guestinfo = Some(document.to_owned());
+                Ok(String::new())
+            }),
             ("nft", ["-c", "-f", path]) => self.step("running", &told, |inner| {
                 assert!(inner.state.files.contains_key(*path));
                 match inner.nft_rejects {
