@@ -451,6 +451,49 @@ mod daemon {
     }
 
     #[tokio::test]
+    async fn from_a_key_value_pair_to_connected_and_the_pair_is_erased() {
+        let portal = Portal::start(Script::default()).await;
+        let token = portal.token().encode();
+        let appliance = Appliance::new();
+        let pool =
+            format!("{:\0<512}{token:\0<2048}{:\0<512}{:\0<2048}", "activation_token", "host_name", "pair");
+        appliance.put(paths::KVP_POOL, &pool);
+        let host = Rooted::below(appliance.root.path());
+        for again in [false, true] {
+            // the host hands everything over again when the machine starts
+            appliance.put(paths::KVP_POOL, &pool);
+            let report = Agent::new(&host).round().await.unwrap();
+            assert_eq!(codes(&report), [ConditionCode::Connected], "{again}: {:?}", report.conditions);
+            assert_eq!(appliance.holding(&token), Vec::<String>::new(), "{again}");
+            assert_eq!(appliance.text(paths::KVP_POOL), pool.replace(&token, &"\0".repeat(token.len())));
+        }
+        assert!(appliance.text(paths::FORGOTTEN).contains(paths::KVP_POOL));
+        assert!(appliance.text(paths::KEPT_SETTINGS).contains("pair"));
+        assert_eq!(portal.record.lock().unwrap().enrolments.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn from_the_platforms_disc_to_connected() {
+        let portal = Portal::start(Script::default()).await;
+        let token = portal.token().encode();
+        let appliance = Appliance::new();
+        let document = format!(
+            "<Environment xmlns=\"http://schemas.dmtf.org/ovf/environment/1\" \
+             xmlns:oe=\"http://schemas.dmtf.org/ovf/environment/1\"><PropertySection>\
+             <Property oe:key=\"activation_token\" oe:value=\"{token}\"/></PropertySection></Environment>"
+        );
+        let volume = eyot_iso::Volume::new("OVF ENV", 0).unwrap();
+        let volume = volume.file("ovf-env.xml", document.into_bytes()).unwrap();
+        let disc = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(disc.path(), volume.to_bytes()).unwrap();
+        let mut host = Rooted::below(appliance.root.path());
+        host.disc = Some(disc.path().display().to_string());
+        let report = Agent::new(&host).round().await.unwrap();
+        assert_eq!(codes(&report), [ConditionCode::Connected], "{:?}", report.conditions);
+        assert_eq!(appliance.holding(&token), Vec::<String>::new());
+    }
+
+    #[tokio::test]
     async fn a_power_cut_at_any_step_leads_to_the_same_end() {
         let mut step = 0;
         loop {
