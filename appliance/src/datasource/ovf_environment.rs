@@ -1,4 +1,4 @@
-//! The OVF environment: what was filled in when the OVA was deployed (DSP0243 2.1, clause 11).
+//! The OVF environment: what was filled in when the OVA was deployed (DSP0243, "OVF environment").
 //!
 //! It arrives as the variable `guestinfo.ovfEnv`, asked for with `vmware-rpctool` on VMware, or as `ovf-env.xml` on a
 //! volume of the platform's. Where the variable is, the volume is the same document and is not looked at.
@@ -24,7 +24,7 @@ use crate::paths;
 
 const NAMESPACE: &str = "http://schemas.dmtf.org/ovf/environment/1";
 const FILE: &str = "ovf-env.xml";
-/// What VMware, VirtualBox and oVirt call the volume.
+/// What platforms call the volume; DSP0243 leaves it to them. These are the labels that cloud-init knows too.
 const LABELS: [&str; 3] = ["OVF ENV", "OVFENV", "OVF-TRANSPORT"];
 /// Largest document read, bytes; a machine with hundreds of properties stays below.
 const MAX_BYTES: usize = 1 << 20;
