@@ -18,7 +18,7 @@ use super::layout::{fault, page, Place};
 use super::{status_of, Failed};
 use crate::api::{App, Changer, Viewer};
 use crate::moments::moment;
-use crate::rules::registration::{self, activation_command, RegistrationError};
+use crate::rules::registration::{self, activation_command, Issued, RegistrationError};
 use crate::store::{Actor, User, SITE};
 
 /// The registration form: the two fields of the product this one stands in for.
@@ -53,12 +53,7 @@ pub async fn register(
     match registered {
         Ok(issued) => {
             tracing::info!(sensor = %issued.sensor, name = issued.name, by = user.name, "sensor registered");
-            let shown = Shown {
-                title: "Sensor registration successful",
-                name: &issued.name,
-                token: &issued.token,
-                expires: issued.expires,
-            };
+            let shown = Shown::of("Sensor registration successful", &issued);
             Ok(carry(&user, &shown, &BTreeMap::new(), None).into_response())
         }
         Err(error) => {
@@ -156,6 +151,13 @@ pub(super) struct Shown<'a> {
     pub name: &'a str,
     pub token: &'a str,
     pub expires: Timestamp,
+}
+
+impl<'a> Shown<'a> {
+    /// What was just issued.
+    pub fn of(title: &'a str, issued: &'a Issued) -> Self {
+        Self { title, name: &issued.name, token: &issued.token, expires: issued.expires }
+    }
 }
 
 /// The page that hands over a token.

@@ -30,9 +30,7 @@ pub async fn list(
 ) -> Result<Response, Failed> {
     let query = match asked.query() {
         Ok(query) => query,
-        Err(reason) => {
-            return Ok(refusal(Some(&user), StatusCode::UNPROCESSABLE_ENTITY, "Not understood", &reason))
-        }
+        Err(reason) => return Ok(not_understood(&user, &reason)),
     };
     let shown = columns_of(&portal, &user).await?;
     let found = portal.store.devices(&query).await?;
@@ -296,6 +294,15 @@ fn pager(asked: &Asked, query: &DeviceQuery, found: &DevicePage) -> Markup {
     }
 }
 
+/// The query of an export: the current filter, without pages.
+fn whole(asked: &Asked) -> Result<DeviceQuery, String> {
+    Ok(DeviceQuery { offset: 0, limit: None, ..asked.query()? })
+}
+
+fn not_understood(user: &User, reason: &str) -> Response {
+    refusal(Some(user), StatusCode::UNPROCESSABLE_ENTITY, "Not understood", reason)
+}
+
 /// `GET /devices.csv`: the current filter, every page of it (RFC 4180).
 ///
 /// # Errors
@@ -305,11 +312,9 @@ pub async fn csv(
     Viewer(user): Viewer,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failed> {
-    let query = match asked.query() {
-        Ok(query) => DeviceQuery { offset: 0, limit: None, ..query },
-        Err(reason) => {
-            return Ok(refusal(Some(&user), StatusCode::UNPROCESSABLE_ENTITY, "Not understood", &reason))
-        }
+    let query = match whole(&asked) {
+        Ok(query) => query,
+        Err(reason) => return Ok(not_understood(&user, &reason)),
     };
     let found = portal.store.devices(&query).await?;
     let mut lines = String::new();
@@ -330,11 +335,9 @@ pub async fn json(
     Viewer(user): Viewer,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failed> {
-    let query = match asked.query() {
-        Ok(query) => DeviceQuery { offset: 0, limit: None, ..query },
-        Err(reason) => {
-            return Ok(refusal(Some(&user), StatusCode::UNPROCESSABLE_ENTITY, "Not understood", &reason))
-        }
+    let query = match whole(&asked) {
+        Ok(query) => query,
+        Err(reason) => return Ok(not_understood(&user, &reason)),
     };
     let found = portal.store.devices(&query).await?;
     let views: Vec<_> = found.devices.iter().map(DeviceView::listed).collect();

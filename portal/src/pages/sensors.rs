@@ -278,12 +278,7 @@ pub async fn reissue(
     match registration::reissue(&portal.store, &portal.identity, id, Actor::now(&user.name)).await {
         Ok(issued) => {
             tracing::info!(sensor = %id, by = user.name, "activation command created");
-            let shown = Shown {
-                title: "Activation command created",
-                name: &issued.name,
-                token: &issued.token,
-                expires: issued.expires,
-            };
+            let shown = Shown::of("Activation command created", &issued);
             Ok(carry(&user, &shown, &BTreeMap::new(), None).into_response())
         }
         Err(error) => {
