@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("eyot-dissect", &["eyot-contract", "eyot-capture"]),
     ("eyot-identify", &["eyot-contract", "eyot-capture", "eyot-dissect"]),
     ("eyot-inventory", &["eyot-contract", "eyot-capture", "eyot-dissect", "eyot-identify"]),
+    ("eyot-uplink", &["eyot-contract"]),
     (
         "eyot-sensor",
         &["eyot-contract", "eyot-client", "eyot-capture", "eyot-dissect", "eyot-identify", "eyot-inventory"],
