@@ -55,6 +55,94 @@ pub struct DeviceRecord {
     /// Why we say what we say, strongest first.
     #[serde(deserialize_with = "crate::lenient::list")]
     pub evidence: Vec<Evidence>,
+    /// When and how much it was heard.
+    #[serde(default)]
+    pub activity: Activity,
+    /// What people decided about it at the sensor.
+    #[serde(default)]
+    pub managed: Managed,
+}
+
+impl DeviceRecord {
+    /// A device is new for so long after it was first seen: a week, in microseconds.
+    pub const NEW_FOR: i64 = 7 * 86_400 * 1_000_000;
+    /// A device that was heard for no longer than this, and not since, is transient: an hour, in microseconds.
+    pub const TRANSIENT_FOR: i64 = 3_600 * 1_000_000;
+    /// Silence after which what was heard briefly counts as gone: a day, in microseconds.
+    pub const TRANSIENT_SILENCE: i64 = 86_400 * 1_000_000;
+
+    /// Whether it was first seen within the week before `now` and nobody has judged it yet.
+    pub fn is_new(&self, now: Timestamp) -> bool {
+        self.managed.authorized.is_none() && now.0.saturating_sub(self.first_seen.0) < Self::NEW_FOR
+    }
+
+    /// Whether it was here for an hour at most, a day or longer ago.
+    pub fn is_transient(&self, now: Timestamp) -> bool {
+        self.last_seen.0.saturating_sub(self.first_seen.0) <= Self::TRANSIENT_FOR
+            && now.0.saturating_sub(self.last_seen.0) >= Self::TRANSIENT_SILENCE
+    }
+
+    /// Whether it is not known what kind of thing it is.
+    pub fn is_unclassified(&self) -> bool {
+        self.device_type.is_none()
+    }
+}
+
+/// When and how much a device was heard.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Activity {
+    /// Bytes of the frames it sent, as they were on the wire.
+    pub bytes: u64,
+    /// TCP connections it opened.
+    pub flows: u64,
+    /// Times it was there, oldest first; only the latest are kept. It counts as gone after a quarter of an hour.
+    pub intervals: Vec<Interval>,
+    /// Whether its address belongs to the configured local networks. `None`: none are configured, or no address.
+    #[serde(deserialize_with = "crate::lenient::word")]
+    pub location: Option<Location>,
+}
+
+/// A stretch of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval {
+    /// First frame.
+    pub from: Timestamp,
+    /// Latest frame.
+    pub to: Timestamp,
+}
+
+/// Where a device is, seen from the sensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Location {
+    /// In one of the configured networks.
+    Local,
+    /// Behind a router.
+    Routed,
+}
+
+impl Location {
+    /// Name in JSON and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Routed => "routed",
+        }
+    }
+}
+
+/// What people decided about a device at the sensor. Their word goes before what was found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Managed {
+    /// Whether it may be here; `None` while nobody has said.
+    pub authorized: Option<bool>,
+    /// Attributes whose value was set by a person, and is not changed by what is found out later.
+    #[serde(deserialize_with = "crate::lenient::list")]
+    pub set: Vec<Attribute>,
+    /// Other hardware addresses of the same device, merged by a person.
+    pub macs: Vec<MacAddr>,
 }
 
 /// One reason for one claim.
@@ -104,6 +192,8 @@ pub enum Nature {
     Declared,
     /// We concluded it from how the device behaves or whom it talks to.
     Inferred,
+    /// A person said so.
+    Operator,
 }
 
 macro_rules! named {
@@ -387,6 +477,8 @@ mod tests {
             first_seen: Timestamp(0),
             last_seen: Timestamp(1),
             evidence: Vec::new(),
+            activity: Activity::default(),
+            managed: Managed::default(),
         };
         let json: serde_json::Value = serde_json::to_value(&record).unwrap();
         assert_eq!(json["type"], "camera");

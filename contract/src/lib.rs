@@ -6,6 +6,7 @@
 
 mod device;
 mod enrolment;
+mod finding;
 mod health;
 mod lenient;
 mod mac;
@@ -17,12 +18,18 @@ mod status;
 mod timestamp;
 mod token;
 
-pub use device::{Attribute, DeviceClass, DeviceRecord, DeviceType, Evidence, Nature};
+pub use device::{
+    Activity, Attribute, DeviceClass, DeviceRecord, DeviceType, Evidence, Interval, Location, Managed, Nature,
+};
 pub use enrolment::{EnrolmentRequest, EnrolmentResponse, Refusal, RefusalCode};
+pub use finding::{
+    Finding, FindingCategory, FindingDefinition, FindingEvidence, FindingKind, Severity, FINDING_KINDS,
+    MAX_FINDING_EVIDENCE,
+};
 pub use health::{Condition, ConditionCode, HealthReport, InterfaceHealth, InterfaceRole, Level};
 pub use mac::{MacAddr, MacError};
 pub use pin::{CaPin, PinError};
-pub use report::{BatchAcknowledged, DeviceBatch, MAX_BATCH_DEVICES};
+pub use report::{BatchAcknowledged, DeviceBatch, MAX_BATCH_DEVICES, MAX_BATCH_FINDINGS};
 pub use seed::{Seed, SEED_FILE, SEED_PATH, VOLUME_LABEL};
 pub use status::{
     InterfaceStatus, Refused, SensorStatus, SpoolStatus, UploadError, UploadState, UploadStatus,

@@ -28,6 +28,10 @@ pub struct SensorStatus {
     pub devices_present: u64,
     /// What was refused for want of room: kind to count.
     pub refused: Refused,
+    /// Findings kept.
+    pub findings: u64,
+    /// Entries of the loaded threat lists.
+    pub indicators: u64,
     /// Records waiting for the portal.
     pub spool: SpoolStatus,
     /// The connection to the portal.
@@ -68,6 +72,8 @@ pub struct Refused {
     pub facts: u64,
     /// Addresses.
     pub addresses: u64,
+    /// Findings: too many of one kind within an hour, or in all.
+    pub findings: u64,
 }
 
 /// Records waiting for the portal.

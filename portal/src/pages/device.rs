@@ -110,7 +110,7 @@ fn row(evidence: &Evidence) -> Markup {
             td.code { (evidence.source) }
             td.code.long { (evidence.seen) }
             td { (evidence.rule) }
-            td { (match evidence.nature { Nature::Declared => "Declared", Nature::Inferred => "Inferred" }) }
+            td { (match evidence.nature { Nature::Declared => "Declared", Nature::Inferred => "Inferred", Nature::Operator => "Set by hand" }) }
             td.number { (percent(evidence.confidence)) }
         }
     }

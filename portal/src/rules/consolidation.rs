@@ -63,6 +63,8 @@ mod tests {
             first_seen: Timestamp(seen.0),
             last_seen: Timestamp(seen.1),
             evidence: Vec::new(),
+            activity: Default::default(),
+            managed: Default::default(),
         }
     }
 

@@ -238,6 +238,8 @@ impl DeviceRow {
             first_seen: Timestamp(self.first_seen),
             last_seen: Timestamp(self.last_seen),
             evidence: Vec::new(),
+            activity: Default::default(),
+            managed: Default::default(),
         };
         Ok(Device {
             id: parse_id(&self.id)?,

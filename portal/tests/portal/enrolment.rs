@@ -273,6 +273,7 @@ async fn the_client_that_appliances_use_gets_along() {
         sequence: 1,
         sent: Timestamp::now(),
         devices: vec![device(1, "cam")],
+        findings: Vec::new(),
     };
     let answer: eyot_contract::BatchAcknowledged = after.post_json(path::DEVICES, &batch).await.unwrap();
     assert_eq!(answer.sequence, 1);

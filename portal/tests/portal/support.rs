@@ -241,7 +241,7 @@ impl Sensor {
     }
 
     pub fn batch(&self, sequence: u64, devices: Vec<DeviceRecord>) -> DeviceBatch {
-        DeviceBatch { epoch: self.epoch, sequence, sent: Timestamp::now(), devices }
+        DeviceBatch { epoch: self.epoch, sequence, sent: Timestamp::now(), devices, findings: Vec::new() }
     }
 
     pub async fn report(&self, sequence: u64, devices: Vec<DeviceRecord>) -> Answer {
@@ -308,5 +308,7 @@ pub fn device(n: u32, name: &str) -> DeviceRecord {
             nature: Nature::Declared,
             confidence: 0.9,
         }],
+        activity: Default::default(),
+        managed: Default::default(),
     }
 }

@@ -167,6 +167,8 @@ impl Device {
             first_seen: self.first_seen,
             last_seen: self.last_seen,
             evidence: identity.evidence.clone(),
+            activity: Default::default(),
+            managed: Default::default(),
         };
         if record.device_type.is_none() && self.is_router() {
             self.call_it_a_router(&mut record);

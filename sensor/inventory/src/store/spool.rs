@@ -90,7 +90,7 @@ impl Spool {
             .query_row("SELECT value FROM meta WHERE key = 'epoch'", [], |row| row.get(0))
             .map_err(&failed)?;
         let batch =
-            DeviceBatch { epoch: epoch.parse::<Uuid>().unwrap_or_default(), sequence, sent: now, devices };
+            DeviceBatch { epoch: epoch.parse::<Uuid>().unwrap_or_default(), sequence, sent: now, devices, findings: Vec::new() };
         let text = serde_json::to_string(&batch).map_err(|source| StoreError::Record { source })?;
         transaction
             .execute("INSERT INTO flight (sequence, batch) VALUES (?1, ?2)", params![sequence as i64, text])
