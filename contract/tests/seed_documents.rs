@@ -64,7 +64,7 @@ fn value_schema(d: &Definition) -> Value {
         Kind::Text(max) | Kind::Secret(max) => json!({ "type": "string", "maxLength": max }),
         Kind::Choice(options) => json!({ "enum": options }),
         Kind::ProxyUrl => json!({ "type": "string", "pattern": "^(https?://[^@]+)?$" }),
-        Kind::AddressWithPrefix | Kind::Address | Kind::Pem => text,
+        Kind::AddressWithPrefix | Kind::Address | Kind::Pem | Kind::PemKey => text,
         Kind::Addresses | Kind::Names | Kind::Interfaces => list,
     };
     schema["title"] = d.label.into();

@@ -19,7 +19,7 @@ fn client(portal: &Portal) -> eyot_client::Builder {
 }
 
 fn proxy(url: String) -> Proxy {
-    Proxy { url, credentials: None, exceptions: Vec::new() }
+    Proxy { url, credentials: None, identity: None, exceptions: Vec::new() }
 }
 
 fn says(error: &ClientError, condition: ConditionCode, words: &[&str]) {

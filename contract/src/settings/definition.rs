@@ -23,6 +23,8 @@ pub enum Kind {
     Interfaces,
     /// PEM certificates.
     Pem,
+    /// A PEM private key: a secret of several lines.
+    PemKey,
 }
 
 /// One setting, as every carrier and every document describes it.
@@ -50,7 +52,7 @@ impl Definition {
 
     /// Whether the value must never be shown.
     pub fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret(_))
+        matches!(self.kind, Kind::Secret(_) | Kind::PemKey)
     }
 }
 
@@ -97,12 +99,16 @@ pub static DEFINITIONS: &[Definition] = &[
         "User name, if the proxy asks for one (Basic)."),
     define("proxy.password", "Proxy", "Proxy password", Kind::Secret(255), "",
         "Password that goes with the user name."),
+    define("proxy.certificate", "Proxy", "Client certificate for the proxy", Kind::Pem, "",
+        "PEM certificate (with its chain) that an https:// proxy asks its clients for. Needs proxy.key."),
+    define("proxy.key", "Proxy", "Key of the client certificate", Kind::PemKey, "",
+        "PEM private key that belongs to proxy.certificate."),
     define("proxy.exceptions", "Proxy", "No proxy for", Kind::Names, "",
         "Names and addresses reached without the proxy, joined by commas."),
     define("time.servers", "Time", "NTP servers", Kind::Names, "",
         "NTP servers, joined by commas. Empty: those that DHCP offers, else the image's own."),
     define("portal.ca", "Activation", "Additional CA certificates", Kind::Pem, "",
-        "PEM certificates to trust besides the portal's own CA, for networks whose proxy inspects TLS."),
+        "PEM certificates to trust besides the portal's own CA: for an https:// proxy, or a portal with a certificate of the organisation's own."),
 ];
 
 /// The definition of a key.

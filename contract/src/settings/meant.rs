@@ -53,6 +53,8 @@ pub struct Proxy {
     pub url: String,
     /// Basic credentials: user name and password.
     pub credentials: Option<(String, String)>,
+    /// Client certificate (chain) and its key, PEM, for an `https://` proxy that asks for one.
+    pub identity: Option<(String, String)>,
     /// Names and addresses reached directly.
     pub exceptions: Vec<String>,
 }

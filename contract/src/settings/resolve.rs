@@ -78,15 +78,31 @@ pub fn resolve(layers: &[Layer]) -> Result<Resolved, SettingsError> {
     };
     let exceptions =
         text("proxy.exceptions").map(|v| list(&v).map(str::to_owned).collect()).unwrap_or_default();
+    let identity = match (text("proxy.certificate"), text("proxy.key")) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => {
+            return Err(SettingsError::Combination {
+                key: "proxy.key",
+                reason: "proxy.certificate and proxy.key go together".to_owned(),
+            })
+        }
+    };
     let proxy = match (text("proxy.url"), credentials) {
-        (Some(url), credentials) => Some(Proxy { url, credentials, exceptions }),
-        (None, Some(_)) => {
+        (Some(url), _) if identity.is_some() && !url.starts_with("https://") => {
+            return Err(SettingsError::Combination {
+                key: "proxy.certificate",
+                reason: "a client certificate needs an https:// proxy".to_owned(),
+            })
+        }
+        (Some(url), credentials) => Some(Proxy { url, credentials, identity, exceptions }),
+        (None, None) if identity.is_none() => None,
+        (None, _) => {
             return Err(SettingsError::Combination {
                 key: "proxy.url",
                 reason: "proxy credentials are set without a proxy address".to_owned(),
             })
         }
-        (None, None) => None,
     };
     let selection = |key| text(key).map_or(Ok(Selection::Auto), |v| selection(&v));
     let combine = |key: &'static str| move |reason: String| SettingsError::Combination { key, reason };

@@ -52,6 +52,13 @@ pub(super) fn check(d: &Definition, value: &str) -> Result<(), String> {
             true => Ok(()),
             false => Err("is not a PEM certificate (-----BEGIN CERTIFICATE-----)".to_owned()),
         },
+        Kind::PemKey => match value.contains("-----BEGIN ") && value.contains("PRIVATE KEY-----") {
+            true if value.contains("ENCRYPTED") => {
+                Err("is encrypted; give the key without a passphrase".to_owned())
+            }
+            true => Ok(()),
+            false => Err("is not a PEM private key (-----BEGIN PRIVATE KEY-----)".to_owned()),
+        },
     }
 }
 

@@ -314,7 +314,8 @@ fn property(d: &Definition) -> Property {
         | Kind::Names
         | Kind::ProxyUrl
         | Kind::Interfaces
-        | Kind::Pem => None,
+        | Kind::Pem
+        | Kind::PemKey => None,
     };
     Property {
         category: d.category.into(),

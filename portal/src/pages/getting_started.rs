@@ -243,7 +243,7 @@ fn field(definition: &Definition, value: &str) -> Markup {
                     }
                 }
             }
-            Kind::Pem => {
+            Kind::Pem | Kind::PemKey => {
                 textarea id=(id) name=(definition.key) rows="4" spellcheck="false" aria-describedby=(about) { (value) }
             }
             Kind::Secret(_) => {

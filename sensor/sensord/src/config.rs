@@ -20,6 +20,7 @@
 //! url = "http://proxy.example:3128"
 //! # username = "sensor"
 //! # password_file = "/etc/eyot/proxy-password"
+//! # certificate_file, key_file: the client certificate that an https:// proxy asks for
 //! # exceptions = ["portal.example"]
 //! ```
 
@@ -117,6 +118,8 @@ struct WrittenProxy {
     url: String,
     username: Option<String>,
     password_file: Option<PathBuf>,
+    certificate_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
     #[serde(default)]
     exceptions: Vec<String>,
 }
@@ -248,7 +251,20 @@ fn portal(path: &Path, written: WrittenPortal) -> Result<Portal, ConfigError> {
                     ))
                 }
             };
-            Some(Proxy { url: proxy.url, credentials, exceptions: proxy.exceptions })
+            let identity = match (proxy.certificate_file, proxy.key_file) {
+                (None, None) => None,
+                (Some(certificate), Some(key)) => Some((
+                    read("portal.proxy.certificate_file", &certificate)?,
+                    read("portal.proxy.key_file", &key)?,
+                )),
+                _ => {
+                    return Err(wrong(
+                        "portal.proxy",
+                        "certificate_file and key_file go together: give both or none".into(),
+                    ))
+                }
+            };
+            Some(Proxy { url: proxy.url, credentials, identity, exceptions: proxy.exceptions })
         }
     };
     Ok(Portal {
