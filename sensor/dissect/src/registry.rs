@@ -6,9 +6,9 @@ use crate::link;
 use crate::packet::Packet;
 use crate::readings::Readings;
 use crate::{
-    arp, bacnet, browser, cdp, dhcp, dhcp6, dicom, dns, enip, ftp, hl7, http, lldp, llmnr, mdns, mndp,
-    modbus, mqtt, nbns, nd, ntp, profinet, quic, rtsp, s7, sccp, sip, smtp, snmp, ssdp, ssh, stp, telnet,
-    tls, tplink, ubiquiti, upnp, wsd,
+    ads, arp, bacnet, browser, cdp, dahua, dhcp, dhcp6, dicom, dns, edimax, enip, eq3, ftp, hiflying, hl7,
+    http, lifx, lldp, llmnr, mdns, miio, mndp, modbus, mqtt, nbns, nd, ntp, profinet, quic, rtsp, s7, sadp,
+    sccp, sip, smtp, snmp, ssdp, ssh, stp, telnet, tls, tplink, tuya, ubiquiti, upnp, wiz, wsd,
 };
 
 /// Where a protocol is looked for.
@@ -109,6 +109,16 @@ pub(crate) static PROTOCOLS: &[Protocol] = &[
     s7::PROTOCOL,
     dicom::PROTOCOL,
     hl7::PROTOCOL,
+    edimax::PROTOCOL,
+    eq3::PROTOCOL,
+    hiflying::PROTOCOL,
+    ads::PROTOCOL,
+    lifx::PROTOCOL,
+    wiz::PROTOCOL,
+    miio::PROTOCOL,
+    tuya::PROTOCOL,
+    sadp::PROTOCOL,
+    dahua::PROTOCOL,
 ];
 
 /// Every protocol that is read.

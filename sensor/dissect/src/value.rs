@@ -64,6 +64,15 @@ pub(crate) fn is_text(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|b| matches!(b, b' '..=b'~'))
 }
 
+/// Runs of at least `shortest` printable characters, in order, without the blanks around them: the names inside a message
+/// whose layout nobody has published.
+pub(crate) fn runs(bytes: &[u8], shortest: usize) -> impl Iterator<Item = &[u8]> {
+    bytes
+        .split(|b| !matches!(b, b' '..=b'~'))
+        .map(<[u8]>::trim_ascii)
+        .filter(move |run| run.len() >= shortest)
+}
+
 /// Numbers joined by commas.
 pub(crate) fn join_decimal(codes: impl IntoIterator<Item = u8>) -> String {
     let mut out = String::new();
@@ -120,5 +129,11 @@ mod tests {
         assert_eq!(hex(&[0, 0x1f, 0xff]), "001fff");
         assert_eq!(join_decimal([1, 3, 255]), "1,3,255");
         assert_eq!(hex(&[0; 4000]).len(), MAX_VALUE_BYTES);
+    }
+
+    #[test]
+    fn runs_of_text_between_other_bytes() {
+        let found: Vec<_> = runs(b"\x00\x02SP1101W\x00 ab \xffEDIMAX", 3).collect();
+        assert_eq!(found, [&b"SP1101W"[..], b"EDIMAX"]);
     }
 }

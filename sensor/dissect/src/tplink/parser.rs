@@ -2,7 +2,7 @@
 //! bits, big-endian). There is no public specification; the scheme was published by softScheck in 2016.
 
 use crate::cursor::Cursor;
-use crate::value::clean;
+use crate::json::member;
 
 /// What the first byte is combined with.
 const FIRST_KEY: u8 = 171;
@@ -43,20 +43,7 @@ pub(super) fn decode(bytes: &[u8]) -> Vec<u8> {
 pub(super) fn system_information(json: &[u8]) -> impl Iterator<Item = (&'static str, String)> + '_ {
     let start = json.windows(11).position(|window| window == b"get_sysinfo");
     let object = start.and_then(|start| json.get(start..)).unwrap_or_default();
-    MEMBERS.iter().filter_map(|name| Some((*name, member(object, name)?)))
-}
-
-/// The text of the first member of that name.
-fn member(object: &[u8], name: &str) -> Option<String> {
-    let quoted = format!("\"{name}\"");
-    let at = object.windows(quoted.len()).position(|window| window == quoted.as_bytes())?;
-    let rest = object.get(at + quoted.len()..)?.trim_ascii_start().strip_prefix(b":")?;
-    let rest = rest.trim_ascii_start().strip_prefix(b"\"")?;
-    let end = rest.iter().position(|b| *b == b'"')?;
-    let text = rest.get(..end)?;
-    // escapes are met in names people gave; what would need decoding is left out
-    let text = clean(text);
-    (!text.is_empty() && !text.contains('\\')).then(|| text.into_owned())
+    MEMBERS.iter().filter_map(|name| Some((*name, member(object, name)?.into_owned())))
 }
 
 #[cfg(test)]
