@@ -10,6 +10,7 @@ mod finding;
 mod health;
 mod lenient;
 mod mac;
+mod message;
 mod pin;
 mod report;
 mod seed;
@@ -28,6 +29,7 @@ pub use finding::{
 };
 pub use health::{Condition, ConditionCode, HealthReport, InterfaceHealth, InterfaceRole, Level};
 pub use mac::{MacAddr, MacError};
+pub use message::{Content, Message, MESSAGE_SCHEMA};
 pub use pin::{CaPin, PinError};
 pub use report::{BatchAcknowledged, DeviceBatch, MAX_BATCH_DEVICES, MAX_BATCH_FINDINGS};
 pub use seed::{Seed, SEED_FILE, SEED_PATH, VOLUME_LABEL};
