@@ -120,6 +120,44 @@ import_vm() {
     fi
 }
 
+# Every network is looked for before anything is made: a machine on the wrong network is worse than none.
+for_each_network() { # COMMAND: with each network's name as its argument
+    printf '%s\n%s' "$management" "$capture" | while IFS= read -r network; do
+        "$1" "$network" </dev/null || exit 1
+    done
+}
+
+network_is_there() {
+    [ -n "$(govc find / -type n -type g -type o -name "$1")" ] || fail "there is no network $1"
+}
+
+# What `govc host.portgroup.info` says of one standard port group.
+port_group() {
+    govc host.portgroup.info | awk -v name="$1" '
+        /^Name:/ { line = $0; sub(/^Name: */, "", line); here = (line == name) }
+        here { print }'
+}
+
+is_open() { # text of a port group
+    [ "$(printf '%s\n' "$1" | grep -cE '^(Allow (promiscuous mode|forged transmits|MAC changes): +Yes|VLAN ID: +4095)$')" -eq 4 ]
+}
+
+# 4095 is "all VLANs, tags kept".
+open_port_group() {
+    now=$(port_group "$1")
+    if [ -z "$now" ]; then
+        fail "$1 is no standard port group of the host; if it is a distributed one, use Import-EyotSensor.PowerCLI.ps1, or set promiscuous mode, MAC changes and forged transmits to Accept and the VLAN to trunk 0-4094 by hand and give --keep-port-groups"
+    fi
+    if is_open "$now"; then
+        printf 'port group %s is already open for mirrored traffic\n' "$1"
+        return
+    fi
+    change govc host.portgroup.change -allow-promiscuous=true -mac-changes=true -forged-transmits=true \
+        -vlan-id=4095 "$1" || fail "port group $1 was not changed; govc says why above"
+    [ "$dry_run" = yes ] || printf 'port group %s is opened for mirrored traffic\n' "$1"
+}
+
+for_each_network network_is_there
 if [ -n "$(govc find / -type m -name "$vm")" ]; then
     printf 'virtual machine %s is already there; it is not imported again\n' "$vm"
 else
@@ -128,10 +166,7 @@ fi
 
 if [ "$keep_port_groups" = no ]; then
     printf '%s' "$capture" | while IFS= read -r network; do
-        # 4095 is "all VLANs, tags kept". A distributed port group is not known to this command.
-        change govc host.portgroup.change -allow-promiscuous=true -mac-changes=true -forged-transmits=true \
-            -vlan-id=4095 "$network" </dev/null ||
-            fail "port group $network was not changed; if it is a distributed one, use Import-EyotSensor.PowerCLI.ps1 or set promiscuous mode, MAC changes and forged transmits to Accept and the VLAN to trunk 0-4094 by hand"
+        open_port_group "$network" </dev/null || exit 1
     done
 fi
 
