@@ -7,11 +7,11 @@ use eyot_capture::Frame;
 use eyot_contract::MacAddr;
 
 use crate::flow::Flows;
-use crate::link::{self, Kind, ETHERTYPE_IPV4, ETHERTYPE_IPV6};
+use crate::link::{self, Kind, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6};
 use crate::packet::{self, Network, Packet};
 use crate::readings::Readings;
 use crate::registry::{Dispatch, Outcome, PROTOCOLS};
-use crate::Observation;
+use crate::{arp, Observation};
 
 /// Bounds on what is remembered between frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,14 +54,29 @@ pub struct Summary {
     pub vlan: Option<u16>,
     /// IP sender.
     pub source_ip: Option<IpAddr>,
-    /// IP addressee.
+    /// IP addressee, or the address that an ARP message is about.
     pub destination_ip: Option<IpAddr>,
     /// IPv4 time to live or IPv6 hop limit, as left when the frame passed.
     pub hop_limit: Option<u8>,
+    /// UDP or TCP port of the sender; 0 where there is none.
+    pub source_port: u16,
+    /// UDP or TCP port of the addressee; 0 where there is none.
+    pub destination_port: u16,
+    /// How a TCP connection begins, where the frame begins one.
+    pub opening: Option<Opening>,
     /// Less was captured than was sent.
     pub truncated: bool,
     /// Registry name of the protocol that was read, if one was.
     pub protocol: Option<&'static str>,
+}
+
+/// The beginning of a TCP connection (RFC 9293 section 3.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// The sender asks for it: SYN.
+    Asked,
+    /// The sender agrees to it: SYN and ACK.
+    Agreed,
 }
 
 /// What was read of one protocol.
@@ -172,6 +187,9 @@ impl Dissector {
         } else if let Some(index) = self.dispatch.link(link.kind) {
             let packet = Packet::bare(frame.at, &summary, link.payload);
             self.message(&[Some(index)], &packet, &mut summary, sink);
+            if matches!(link.kind, Kind::EtherType(ETHERTYPE_ARP)) {
+                summary.destination_ip = arp::target(link.payload);
+            }
         }
         summary
     }
@@ -186,6 +204,7 @@ impl Dissector {
         match network.protocol {
             packet::IP_UDP => {
                 let Some((source, destination, payload, cut)) = packet::udp(network.payload) else { return };
+                (summary.source_port, summary.destination_port) = (source, destination);
                 let indices = [self.dispatch.udp(destination), self.dispatch.udp(source)];
                 if indices == [None, None] {
                     return;
@@ -200,6 +219,8 @@ impl Dissector {
             }
             packet::IP_TCP => {
                 let Some(tcp) = packet::tcp(network.payload) else { return };
+                (summary.source_port, summary.destination_port) = (tcp.source, tcp.destination);
+                summary.opening = tcp.syn.then_some(if tcp.ack { Opening::Agreed } else { Opening::Asked });
                 let packet = Packet {
                     source_port: tcp.source,
                     destination_port: tcp.destination,

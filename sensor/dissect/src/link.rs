@@ -10,6 +10,7 @@ use crate::cursor::Cursor;
 
 /// IPv4.
 pub(crate) const ETHERTYPE_IPV4: u16 = 0x0800;
+pub(crate) const ETHERTYPE_ARP: u16 = 0x0806;
 /// IPv6.
 pub(crate) const ETHERTYPE_IPV6: u16 = 0x86dd;
 /// Below this the type field of Ethernet is a length.

@@ -183,6 +183,7 @@ pub(crate) struct Tcp<'a> {
     pub sequence: u32,
     pub fin: bool,
     pub syn: bool,
+    pub ack: bool,
     pub rst: bool,
     pub payload: &'a [u8],
 }
@@ -201,6 +202,7 @@ pub(crate) fn tcp(bytes: &[u8]) -> Option<Tcp<'_>> {
         sequence,
         fin: flags & 1 != 0,
         syn: flags & 2 != 0,
+        ack: flags & 16 != 0,
         rst: flags & 4 != 0,
         payload: if header < 20 { return None } else { bytes.get(header..)? },
     })

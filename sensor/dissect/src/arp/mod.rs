@@ -31,3 +31,8 @@ fn read(packet: &Packet<'_>, readings: &mut Readings<'_>) -> Outcome {
     }
     Outcome::Whole
 }
+
+/// The address that a message is about.
+pub(crate) fn target(payload: &[u8]) -> Option<IpAddr> {
+    parser::parse(payload)?.target.filter(|ip| !ip.is_unspecified()).map(IpAddr::V4)
+}

@@ -12,6 +12,8 @@ const PROTOCOL_IPV4: u16 = 0x0800;
 pub(crate) struct Arp {
     pub sender_mac: [u8; 6],
     pub sender: Ipv4Addr,
+    /// Whom it asks for or answers.
+    pub target: Option<Ipv4Addr>,
 }
 
 pub(crate) fn parse(bytes: &[u8]) -> Option<Arp> {
@@ -23,7 +25,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Arp> {
         return None;
     }
     let _operation = cursor.u16()?;
-    Some(Arp { sender_mac: cursor.array()?, sender: cursor.ipv4()? })
+    let (sender_mac, sender) = (cursor.array()?, cursor.ipv4()?);
+    let target = cursor.skip(6).and_then(|()| cursor.ipv4());
+    Some(Arp { sender_mac, sender, target })
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub(crate) const PROTOCOL: Protocol = Protocol {
 /// Option codes, IANA "BOOTP Vendor Extensions and DHCP Options".
 mod option {
     pub const ROUTER: u8 = 3;
+    pub const NAME_SERVERS: u8 = 6;
     pub const HOST_NAME: u8 = 12;
     pub const REQUESTED_ADDRESS: u8 = 50;
     pub const MESSAGE_TYPE: u8 = 53;
@@ -48,6 +49,9 @@ const TYPE_REQUEST: u8 = 3;
 const TYPE_ACK: u8 = 5;
 /// E bit of option 81's flags: the name is in DNS wire form.
 const FQDN_WIRE: u8 = 0x04;
+
+/// Name servers given out per answer: resolvers use no more than three.
+const MAX_NAME_SERVERS: usize = 3;
 
 fn read(packet: &Packet<'_>, readings: &mut Readings<'_>) -> Outcome {
     let Some(message) = parser::parse(packet.payload) else { return Outcome::NotMine };
@@ -115,6 +119,11 @@ fn reply(
     }
     if let Some(router) = message.option(option::ROUTER).and_then(|value| Cursor::new(value).ipv4()) {
         readings.text(Field::DhcpRouter, &router.to_string());
+    }
+    let mut servers = Cursor::new(message.option(option::NAME_SERVERS).unwrap_or_default());
+    for _ in 0..MAX_NAME_SERVERS {
+        let Some(server) = servers.ipv4() else { break };
+        readings.text(Field::DhcpDns, &server.to_string());
     }
 }
 

@@ -5,6 +5,17 @@ pub(super) fn starts(bytes: &[u8]) -> bool {
     bytes.starts_with(b"220")
 }
 
+/// Whether a client's direction starts with a user name (RFC 959 section 4.1.1).
+pub(super) fn logs_in(bytes: &[u8]) -> bool {
+    bytes.get(..5).is_some_and(|command| command.eq_ignore_ascii_case(b"USER "))
+}
+
+/// Whether the name in this line is one for everybody (RFC 1635).
+pub(super) fn is_anonymous(line: &[u8]) -> bool {
+    let name = line.get(5..).unwrap_or_default().trim_ascii();
+    name.eq_ignore_ascii_case(b"anonymous") || name.eq_ignore_ascii_case(b"ftp")
+}
+
 #[cfg(test)]
 mod tests {
     use crate::ftp::PROTOCOL;
@@ -25,6 +36,19 @@ mod tests {
             said(GREETING).pairs(),
             [(Field::FtpBanner, "NASFTPD Turbo station 1.3.5a Server (ProFTPD)")]
         );
+    }
+
+    #[test]
+    fn a_login_without_its_name() {
+        for (bytes, expected) in
+            [(&b"USER carol\r\nPASS s3cret\r\n"[..], "named"), (b"user anonymous\r\n", "anonymous")]
+        {
+            let mut packet = packet(bytes);
+            packet.destination_port = 21;
+            let said = Said::in_stream(&PROTOCOL, &packet);
+            assert_eq!(said.pairs(), [(Field::FtpLogin, expected)]);
+            assert_eq!(said.macs(), [crate::testing::PEER.to_string()], "it is about the server");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! its query are given; of an answer the server, the realm of a challenge, the title of a small page, and a UPnP device
 //! description if that is what passes. Values of cookies, credentials and queries are never given.
 
+mod credentials;
 mod parser;
 
 use crate::flow::{Stream, StreamReader, Verdict};
@@ -82,6 +83,9 @@ fn request(head: &Head<'_>, packet: &Packet<'_>, readings: &mut Readings<'_>) {
     if packet.destination_ip.is_some_and(|ip| is_local(&ip)) {
         readings.about(packet.destination, packet.destination_ip);
         readings.bytes(Field::HttpServed, path);
+        if let Some(kind) = head.get("authorization").and_then(credentials::kind) {
+            readings.text(Field::HttpBasic, kind);
+        }
         readings.about(packet.source, packet.source_ip);
     }
 }

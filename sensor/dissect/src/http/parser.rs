@@ -183,6 +183,7 @@ mod tests {
                 (Field::HttpHost, "192.168.1.1"),
                 (Field::HttpPath, "GET /onvif/snapshot"),
                 (Field::HttpServed, "/onvif/snapshot"),
+                (Field::HttpBasic, "factory"),
             ]
         );
         assert_eq!(said.observations[3].mac, crate::testing::PEER);

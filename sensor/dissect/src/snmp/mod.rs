@@ -1,6 +1,7 @@
 //! SNMP: what an agent says about the machine it runs on, in answers and traps.
 //!
-//! Requests say nothing but that their sender manages something. Communities are never given. An engine id is given
+//! Requests say nothing but that their sender manages something. Communities are never given, only that an
+//! agent answered one of the two it left the factory with. An engine id is given
 //! where its sender is the agent; it names the maker even when the rest is encrypted.
 
 mod parser;
@@ -56,6 +57,9 @@ fn read(packet: &Packet<'_>, readings: &mut Readings<'_>) -> Outcome {
     };
     if !speaks_for_agent {
         return Outcome::Whole;
+    }
+    if message.default_community && message.body == Body::Answer {
+        readings.text(Field::SnmpCommunity, "default");
     }
     if let Some(engine) = message.engine.filter(|engine| !engine.is_empty()) {
         readings.text(Field::SnmpEngine, &hex(engine));

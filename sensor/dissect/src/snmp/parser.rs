@@ -39,6 +39,8 @@ pub(super) enum Value<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Message<'a> {
     pub version: Version,
+    /// The community is one that agents leave the factory with. Which, and any other, goes no further.
+    pub default_community: bool,
     pub body: Body,
     /// SNMPv3's authoritative engine.
     pub engine: Option<&'a [u8]>,
@@ -75,8 +77,10 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Message<'_>> {
         _ => return None,
     };
     if version != Version::V3 {
-        let _community = message.expect(OCTET_STRING)?;
-        return pdu(version, None, message);
+        let community = message.expect(OCTET_STRING)?;
+        let mut message = pdu(version, None, message)?;
+        message.default_community = matches!(community, b"public" | b"private");
+        return Some(message);
     }
     let _globals = message.expect(SEQUENCE)?;
     let security = message.expect(OCTET_STRING)?;
@@ -90,6 +94,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Message<'_>> {
         }
         None => Some(Message {
             version,
+            default_community: false,
             body: Body::Hidden,
             engine,
             enterprise: None,
@@ -122,7 +127,15 @@ fn pdu<'a>(version: Version, engine: Option<&'a [u8]>, mut elements: Elements<'a
         fields.by_ref().take(3).for_each(drop);
     }
     let bindings = fields.enter(SEQUENCE);
-    Some(Message { version, body, engine, enterprise, whole: whole.is_some(), bindings })
+    Some(Message {
+        version,
+        default_community: false,
+        body,
+        engine,
+        enterprise,
+        whole: whole.is_some(),
+        bindings,
+    })
 }
 
 #[cfg(test)]

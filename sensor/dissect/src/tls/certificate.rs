@@ -9,6 +9,8 @@ use crate::value::clean;
 /// Explicit tag of the version.
 const VERSION: u8 = 0xa0;
 const BMP_STRING: u8 = 0x1e;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
 /// Parts of a name, and alternative names, read at most.
 const MAX_PARTS: usize = 16;
 /// Explicit tag of the extensions, and those of two kinds of alternative name.
@@ -67,6 +69,36 @@ pub(super) fn subject(certificate: &[u8]) -> Option<String> {
         .filter_map(|(_, pair)| part(pair))
         .collect();
     Some(parts.join(", ")).filter(|text| !text.is_empty())
+}
+
+/// The end of validity (RFC 5280 section 4.1.2.5), as RFC 3339.
+pub(super) fn end_of_validity(certificate: &[u8]) -> Option<String> {
+    let mut tbs = Elements::new(certificate).enter(SEQUENCE)?.enter(SEQUENCE)?;
+    tbs.expect(VERSION);
+    let _serial = tbs.expect(INTEGER)?;
+    let _algorithm = tbs.expect(SEQUENCE)?;
+    let _issuer = tbs.expect(SEQUENCE)?;
+    let (tag, end) = Elements::new(tbs.expect(SEQUENCE)?).nth(1)?;
+    let digits = std::str::from_utf8(end.strip_suffix(b"Z")?).ok()?;
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let full = match (tag, digits.len()) {
+        // two digits of a year mean 1950 to 2049
+        (UTC_TIME, 12) => format!("{}{digits}", if digits < "5" { "20" } else { "19" }),
+        (GENERALIZED_TIME, 14) => digits.to_owned(),
+        _ => return None,
+    };
+    let part = |range| full.get(range).unwrap_or_default();
+    Some(format!(
+        "{}-{}-{}T{}:{}:{}Z",
+        part(0..4),
+        part(4..6),
+        part(6..8),
+        part(8..10),
+        part(10..12),
+        part(12..14)
+    ))
 }
 
 fn part(pair: &[u8]) -> Option<String> {
@@ -140,7 +172,11 @@ pub(super) mod tests {
             element(INTEGER, &[1]),
             element(SEQUENCE, &[]),
             name(&[(&[0x55, 4, 3], 0x0c, b"issuer")]),
-            element(SEQUENCE, &[]),
+            element(
+                SEQUENCE,
+                &[element(UTC_TIME, b"210501120000Z"), element(GENERALIZED_TIME, b"20310501120000Z")]
+                    .concat(),
+            ),
             subject,
             element(SEQUENCE, &[]),
             element(EXTENSIONS, &element(SEQUENCE, &[other, names].concat())),
@@ -179,7 +215,9 @@ pub(super) mod tests {
         assert_eq!(
             said.pairs(),
             [
+                (Field::TlsVersion, "TLS 1.2"),
                 (Field::TlsCertificate, "O=Axis Communications AB, CN=ax-1"),
+                (Field::TlsExpires, "2031-05-01T12:00:00Z"),
                 (Field::TlsAltName, "ax-1.local"),
                 (Field::TlsAltName, "192.168.1.20"),
             ]

@@ -37,12 +37,21 @@ fn read(stream: &mut Stream<'_>, readings: &mut Readings<'_>) -> Verdict {
                 return Verdict::Done;
             }
             // from here on the certificate is encrypted
-            Handshake::ServerHello { tls13: true } => return Verdict::Done,
+            Handshake::ServerHello { version } => {
+                // a reader that is asked again about the same bytes has told it already
+                if *stream.mark == 0 {
+                    readings.text(Field::TlsVersion, version_name(version));
+                }
+                *stream.mark = 1;
+                if version == parser::TLS13 {
+                    return Verdict::Done;
+                }
+            }
             Handshake::Certificate(body) => {
                 leaf(body, readings);
                 return Verdict::Done;
             }
-            Handshake::ServerHello { tls13: false } | Handshake::Other(_) => {}
+            Handshake::Other(_) => {}
         }
     }
     if records.ended || stream.last {
@@ -77,6 +86,18 @@ fn names(hello: &ClientHello<'_>, readings: &mut Readings<'_>) {
     readings.text(Field::TlsAlpn, &offers(hello));
 }
 
+/// Empty, which is not given, for what is no version.
+fn version_name(version: u16) -> &'static str {
+    match version {
+        0x0300 => "SSL 3.0",
+        0x0301 => "TLS 1.0",
+        0x0302 => "TLS 1.1",
+        0x0303 => "TLS 1.2",
+        parser::TLS13 => "TLS 1.3",
+        _ => "",
+    }
+}
+
 /// ALPN offers joined by commas.
 pub(crate) fn offers(hello: &ClientHello<'_>) -> String {
     let offers: Vec<_> =
@@ -89,6 +110,9 @@ fn leaf(chain: &[u8], readings: &mut Readings<'_>) {
     let Some(certificate) = parser::first_certificate(chain) else { return };
     if let Some(subject) = certificate::subject(certificate) {
         readings.text(Field::TlsCertificate, &subject);
+    }
+    if let Some(end) = certificate::end_of_validity(certificate) {
+        readings.text(Field::TlsExpires, &end);
     }
     for name in certificate::alternative_names(certificate) {
         readings.text(Field::TlsAltName, &name);

@@ -24,7 +24,7 @@ pub(super) mod extension {
     pub const VERSIONS: u16 = 43;
 }
 
-const TLS13: u16 = 0x0304;
+pub(super) const TLS13: u16 = 0x0304;
 
 /// Whether a direction that begins so is TLS: a handshake record of version 3.x with a hello in it.
 pub(super) fn starts(bytes: &[u8]) -> bool {
@@ -73,8 +73,8 @@ pub(super) fn records(bytes: &[u8]) -> Records<'_> {
 pub(crate) enum Handshake<'a> {
     ClientHello(&'a [u8]),
     ServerHello {
-        /// It settles on TLS 1.3.
-        tls13: bool,
+        /// The version it settles on; 0 if the hello is too short to say.
+        version: u16,
     },
     Certificate(&'a [u8]),
     Other(u8),
@@ -122,14 +122,15 @@ impl<'a> Iterator for Messages<'a> {
 fn handshake(kind: u8, body: &[u8]) -> Handshake<'_> {
     match kind {
         CLIENT_HELLO => Handshake::ClientHello(body),
-        SERVER_HELLO => Handshake::ServerHello { tls13: settles_on_tls13(body) },
+        SERVER_HELLO => Handshake::ServerHello { version: settled_version(body) },
         CERTIFICATE => Handshake::Certificate(body),
         other => Handshake::Other(other),
     }
 }
 
-fn settles_on_tls13(body: &[u8]) -> bool {
-    let version = || {
+/// What the extension says (RFC 8446 section 4.2.1), else the field that older versions use.
+fn settled_version(body: &[u8]) -> u16 {
+    let extended = || {
         let mut cursor = Cursor::new(body);
         cursor.skip(2 + 32)?;
         let session = cursor.u8()?;
@@ -141,7 +142,7 @@ fn settles_on_tls13(body: &[u8]) -> bool {
             .find(|(kind, _)| *kind == extension::VERSIONS)
             .and_then(|(_, value)| Cursor::new(value).u16())
     };
-    version() == Some(TLS13)
+    extended().or_else(|| Cursor::new(body).u16()).unwrap_or_default()
 }
 
 /// A client's hello, or as much as there is of one.
