@@ -19,7 +19,10 @@ fn the_page_is_made_from_the_list() {
     if std::env::var_os("EYOT_BLESS").is_some() {
         std::fs::write(&path, &fresh).unwrap();
     } else {
-        assert_eq!(kept, fresh, "docs/health.md is stale; EYOT_BLESS=1 cargo test -p eyot-contract renews it");
+        assert_eq!(
+            kept, fresh,
+            "docs/health.md is stale; EYOT_BLESS=1 cargo test -p eyot-contract renews it"
+        );
     }
 }
 

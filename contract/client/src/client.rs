@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use eyot_contract::settings::Proxy;
-use eyot_contract::{path, Refusal, Timestamp};
+use eyot_contract::{path, Refusal, RefusalCode, Timestamp};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{CONTENT_TYPE, DATE, USER_AGENT};
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
@@ -22,7 +22,8 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 
 use crate::route::{host_and_port, Route};
-use crate::trust::{add_roots, Judge, Rejection};
+use crate::stranger::Stranger;
+use crate::trust::{add_roots, Admitted, Judge, Rejection};
 use crate::{ClientError, Trust};
 
 /// How long a request may take from the first packet to the last byte of the answer, unless the builder says otherwise.
@@ -35,8 +36,10 @@ pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A certificate outside its dates is blamed on the clock when local and portal time are this far apart, in seconds.
 const CLOCK_TOLERANCE_S: i64 = 120;
+/// How the names of portals' CAs begin.
+const PORTAL_CA: &str = "Eyot portal CA";
 
-type Transport = legacy::Client<HttpsConnector<Route>, Full<Bytes>>;
+pub(crate) type Transport = legacy::Client<HttpsConnector<Route>, Full<Bytes>>;
 
 /// A client for one portal. Cheap to clone; clones share connections.
 #[derive(Clone)]
@@ -45,21 +48,27 @@ pub struct Client {
     host: String,
     transport: Transport,
     measuring: Transport,
+    /// The same in small packets, to find out whether only those arrive.
+    small: Transport,
+    stranger: Stranger,
+    admitted: Admitted,
     timeout: Duration,
 }
 
 /// The portal's sign of life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alive {
     /// The portal's clock, from its `Date` header (whole seconds).
     pub server_date: Timestamp,
     /// This machine's clock when the answer came.
     pub local_date: Timestamp,
+    /// Who issued the certificate, if it was let in by the operator's CAs and not by the portal's own.
+    pub admitted: Option<String>,
 }
 
 impl Alive {
     /// By how many seconds this machine is ahead of the portal (negative: behind).
-    pub fn drift_seconds(self) -> i64 {
+    pub fn drift_seconds(&self) -> i64 {
         self.local_date.seconds() - self.server_date.seconds()
     }
 }
@@ -111,7 +120,13 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn alive(&self) -> Result<Alive, ClientError> {
-        self.alive_through(&self.transport).await
+        match self.alive_through(&self.transport).await {
+            Err(error @ ClientError::Timeout { .. }) => match self.alive_through(&self.small).await {
+                Ok(_) => Err(ClientError::LargePackets { host: self.host.clone() }),
+                Err(_) => Err(error),
+            },
+            outcome => outcome,
+        }
     }
 
     async fn alive_through(&self, transport: &Transport) -> Result<Alive, ClientError> {
@@ -121,7 +136,11 @@ impl Client {
             .and_then(|v| v.to_str().ok())
             .and_then(http_date)
             .ok_or_else(|| self.unreadable(path::ALIVE, "it has no Date header".to_owned()))?;
-        Ok(Alive { server_date, local_date: Timestamp::now() })
+        Ok(Alive { server_date, local_date: Timestamp::now(), admitted: self.admitted_by() })
+    }
+
+    fn admitted_by(&self) -> Option<String> {
+        self.admitted.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
     async fn request(
@@ -135,6 +154,17 @@ impl Client {
         match outcome {
             Err(Failure::Dates { not_before, not_after, issuer }) => {
                 Err(self.explain_dates(not_before, not_after, issuer).await)
+            }
+            Err(Failure::Stranger { told, inspects }) => Err(self.explain_stranger(told, inspects).await),
+            Err(Failure::NoTls(told)) => Err(self.explain_no_tls(told).await),
+            Err(Failure::Told(ClientError::Refused(refusal))) if refusal.code == RefusalCode::NotEnrolled => {
+                // without our certificate the portal cannot know us, and who opened TLS took it away
+                Err(match self.admitted_by() {
+                    Some(issuer) => {
+                        ClientError::Inspected { host: self.host.clone(), issuer, besides: String::new() }
+                    }
+                    None => ClientError::Refused(refusal),
+                })
             }
             Err(Failure::Told(error)) => Err(error),
             Ok(answer) => Ok(answer),
@@ -209,6 +239,42 @@ impl Client {
         }
     }
 
+    /// The certificate is not the portal's. Whose is it: a login page's, an inspecting proxy's, another server's?
+    async fn explain_stranger(&self, told: ClientError, inspects: Option<String>) -> ClientError {
+        let answer = self.stranger.ask_in_tls().await;
+        if let Some(answer) = answer.as_ref().filter(|a| a.is_login_page(&self.host)) {
+            return ClientError::CaptivePortal { host: self.host.clone(), answer: answer.words() };
+        }
+        let drift = answer.and_then(|a| a.date).map(|d| Timestamp::now().seconds() - d.seconds());
+        let besides = match drift {
+            Some(drift) if drift.abs() > CLOCK_TOLERANCE_S => {
+                format!("; besides, this machine's clock is {} s from what answers there", drift.abs())
+            }
+            _ => String::new(),
+        };
+        match (inspects, told) {
+            (Some(issuer), _) => ClientError::Inspected { host: self.host.clone(), issuer, besides },
+            (None, ClientError::Certificate { host, reason, issuer }) => {
+                ClientError::Certificate { host, reason: format!("{reason}{besides}"), issuer }
+            }
+            (None, told) => told,
+        }
+    }
+
+    /// What answers speaks no TLS. Is it plain HTTP?
+    async fn explain_no_tls(&self, told: ClientError) -> ClientError {
+        match self.stranger.ask_plainly().await {
+            Some(answer) if answer.is_login_page(&self.host) || answer.redirects() => {
+                ClientError::CaptivePortal { host: self.host.clone(), answer: answer.words() }
+            }
+            Some(answer) => ClientError::Tls {
+                host: self.host.clone(),
+                reason: format!("it speaks plain HTTP ({})", answer.words()),
+            },
+            None => told,
+        }
+    }
+
     fn failure(&self, error: &legacy::Error) -> Failure {
         if let Some(told) = find::<ClientError>(error) {
             return Failure::Told(told.clone());
@@ -224,11 +290,21 @@ impl Client {
         let told = match error {
             rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
                 match other.0.downcast_ref::<Rejection>() {
-                    Some(Rejection::WrongPin { issuer }) => {
-                        ClientError::WrongPin { host, issuer: issuer.clone() }
+                    Some(Rejection::WrongPin { issuer, for_name }) => {
+                        return Failure::Stranger {
+                            told: ClientError::WrongPin { host, issuer: issuer.clone() },
+                            inspects: inspector(issuer, *for_name),
+                        }
                     }
-                    Some(Rejection::Certificate { reason, issuer }) => {
-                        ClientError::Certificate { host, reason: reason.clone(), issuer: issuer.clone() }
+                    Some(Rejection::Certificate { reason, issuer, issuer_known }) => {
+                        return Failure::Stranger {
+                            told: ClientError::Certificate {
+                                host,
+                                reason: reason.clone(),
+                                issuer: issuer.clone(),
+                            },
+                            inspects: inspector(issuer, !issuer_known),
+                        }
                     }
                     Some(Rejection::Dates { not_before, not_after, issuer }) => {
                         return Failure::Dates {
@@ -240,15 +316,12 @@ impl Client {
                     None => ClientError::Tls { host, reason: error.to_string() },
                 }
             }
-            rustls::Error::AlertReceived(
-                alert @ (AlertDescription::CertificateRequired
-                | AlertDescription::BadCertificate
-                | AlertDescription::CertificateUnknown
-                | AlertDescription::CertificateExpired
-                | AlertDescription::CertificateRevoked
-                | AlertDescription::UnknownCA
-                | AlertDescription::AccessDenied),
-            ) => ClientError::IdentityRefused { alert: format!("{alert:?}") },
+            rustls::Error::AlertReceived(alert) if is_about_certificate(*alert) => {
+                ClientError::IdentityRefused { alert: format!("{alert:?}") }
+            }
+            rustls::Error::InvalidMessage(_) => {
+                return Failure::NoTls(ClientError::Tls { host, reason: error.to_string() })
+            }
             other => ClientError::Tls { host, reason: other.to_string() },
         };
         Failure::Told(told)
@@ -317,17 +390,32 @@ impl Builder {
         let trust = self.trust.unwrap_or_else(|| Trust::CaPem(self.extra_ca_pem.clone().unwrap_or_default()));
         let judge = Judge::new(&trust, self.extra_ca_pem.as_deref(), Arc::clone(&provider))?;
         let step = STEP_TIMEOUT.min(self.timeout / 2);
-        let proxy_tls = Arc::new(proxy_tls(&provider, self.extra_ca_pem.as_deref())?);
+        let proxy_identity = self.proxy.as_ref().and_then(|p| p.identity.as_ref());
+        let proxy_tls = Arc::new(proxy_tls(&provider, self.extra_ca_pem.as_deref(), proxy_identity)?);
         let route = Route::new(self.proxy.as_ref(), proxy_tls, step)?;
+        let admitted = judge.admitted();
+        let stranger = Stranger::new(&provider, &portal, route.clone(), step)?;
         // the measuring client carries no identity: it may talk to whoever answers, and only about the time
         let measuring = transport(tls(&provider, judge.measuring(), None)?, route.clone());
+        let small = transport(tls(&provider, judge.measuring(), None)?, route.in_small_packets());
         let transport = transport(tls(&provider, judge, self.identity.as_ref())?, route);
-        Ok(Client { portal, host, transport, measuring, timeout: self.timeout })
+        Ok(Client { portal, host, transport, measuring, small, stranger, admitted, timeout: self.timeout })
     }
 }
 
 enum Failure {
-    Dates { not_before: i64, not_after: i64, issuer: String },
+    Dates {
+        not_before: i64,
+        not_after: i64,
+        issuer: String,
+    },
+    /// The certificate is not the portal's; `inspects`: who issued it, if it is for the portal's name all the same.
+    Stranger {
+        told: ClientError,
+        inspects: Option<String>,
+    },
+    /// What answers speaks no TLS.
+    NoTls(ClientError),
     Told(ClientError),
 }
 
@@ -337,7 +425,27 @@ impl From<ClientError> for Failure {
     }
 }
 
-fn transport(tls: ClientConfig, route: Route) -> Transport {
+/// Who inspects, if a foreign issuer's certificate is for the portal's own name. Another Eyot portal is none.
+fn inspector(issuer: &str, for_name_by_unknown: bool) -> Option<String> {
+    (for_name_by_unknown && !issuer.contains(PORTAL_CA)).then(|| issuer.to_owned())
+}
+
+/// Whether a TLS alert is about the certificate that we showed, or did not.
+pub(crate) fn is_about_certificate(alert: AlertDescription) -> bool {
+    use AlertDescription as A;
+    matches!(
+        alert,
+        A::CertificateRequired
+            | A::BadCertificate
+            | A::CertificateUnknown
+            | A::CertificateExpired
+            | A::CertificateRevoked
+            | A::UnknownCA
+            | A::AccessDenied
+    )
+}
+
+pub(crate) fn transport(tls: ClientConfig, route: Route) -> Transport {
     let connector =
         HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().wrap_connector(route);
     legacy::Client::builder(TokioExecutor::new())
@@ -352,12 +460,17 @@ fn tls(
     identity: Option<&(String, String)>,
 ) -> Result<ClientConfig, ClientError> {
     let builder = versions(provider)?.dangerous().with_custom_certificate_verifier(Arc::new(judge));
+    let what = ("this appliance's certificate or key", "activate it again with a new token");
+    with_identity(builder, identity, what)
+}
+
+fn with_identity(
+    builder: rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>,
+    identity: Option<&(String, String)>,
+    (what, remedy): (&'static str, &'static str),
+) -> Result<ClientConfig, ClientError> {
     let Some((certificate, key)) = identity else { return Ok(builder.with_no_client_auth()) };
-    let unusable = |reason: String| ClientError::Material {
-        what: "this appliance's certificate or key",
-        reason,
-        remedy: "activate it again with a new token",
-    };
+    let unusable = |reason: String| ClientError::Material { what, reason, remedy };
     let chain = CertificateDer::pem_slice_iter(certificate.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .map_err(|e| unusable(format!("the certificate is not valid PEM ({e})")))?;
@@ -366,15 +479,20 @@ fn tls(
     builder.with_client_auth_cert(chain, key).map_err(|e| unusable(e.to_string()))
 }
 
-fn proxy_tls(provider: &Arc<CryptoProvider>, ca_pem: Option<&str>) -> Result<ClientConfig, ClientError> {
+fn proxy_tls(
+    provider: &Arc<CryptoProvider>,
+    ca_pem: Option<&str>,
+    identity: Option<&(String, String)>,
+) -> Result<ClientConfig, ClientError> {
     let mut roots = RootCertStore::empty();
     if let Some(pem) = ca_pem {
         add_roots(&mut roots, pem, "portal.ca")?;
     }
-    Ok(versions(provider)?.with_root_certificates(roots).with_no_client_auth())
+    let what = ("proxy.certificate or proxy.key", "correct them in the settings");
+    with_identity(versions(provider)?.with_root_certificates(roots), identity, what)
 }
 
-fn versions(
+pub(crate) fn versions(
     provider: &Arc<CryptoProvider>,
 ) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, ClientError> {
     ClientConfig::builder_with_provider(Arc::clone(provider)).with_safe_default_protocol_versions().map_err(
@@ -387,7 +505,7 @@ fn versions(
 }
 
 /// The first error of a type in a chain. An `io::Error` hides what it wraps from `source`, so it is opened.
-fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
+pub(crate) fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
     if let Some(found) = error.downcast_ref::<T>() {
         return Some(found);
     }
@@ -398,7 +516,7 @@ fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Optio
     }
 }
 
-fn deepest(error: &(dyn StdError + 'static)) -> String {
+pub(crate) fn deepest(error: &(dyn StdError + 'static)) -> String {
     let mut last = error;
     while let Some(next) = last.source() {
         last = next;
@@ -407,7 +525,7 @@ fn deepest(error: &(dyn StdError + 'static)) -> String {
 }
 
 /// `Tue, 15 Nov 1994 08:12:31 GMT` (RFC 9110 §5.6.7), the one form servers may send.
-fn http_date(text: &str) -> Option<Timestamp> {
+pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
     let format = time::macros::format_description!(
         "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
     );

@@ -68,6 +68,36 @@ pub enum ClientError {
         /// What it offers, from `Proxy-Authenticate`: `Basic`, `NTLM`, `Negotiate`…
         schemes: Vec<String>,
     },
+    /// The `https://` proxy wants a client certificate, and none or another was shown.
+    #[error("the proxy {proxy} asks for a client certificate and does not accept {} ({alert}); set proxy.certificate and proxy.key", if *.shown { "the one that is set" } else { "none" })]
+    ProxyCertificate {
+        /// `host:port`.
+        proxy: String,
+        /// Whether we showed one.
+        shown: bool,
+        /// The TLS alert.
+        alert: String,
+    },
+    /// TLS to the proxy itself.
+    #[error("no TLS connection to the proxy {proxy} ({reason}); give its CA as portal.ca, or write http:// if it speaks no TLS")]
+    ProxyTls {
+        /// `host:port`.
+        proxy: String,
+        /// Why.
+        reason: String,
+    },
+    /// The proxy let us through but could not reach the portal itself (502, 503, 504).
+    #[error("the proxy {proxy} cannot reach {target} (status {status}{}); check from there", .reason.as_ref().map(|r| format!(", {r}")).unwrap_or_default())]
+    BehindProxy {
+        /// `host:port`.
+        proxy: String,
+        /// Where we wanted to go, `host:port`.
+        target: String,
+        /// HTTP status.
+        status: u16,
+        /// What the proxy says about it (Squid's `X-Squid-Error`).
+        reason: Option<String>,
+    },
     /// The proxy answered CONNECT with something else than success.
     #[error("the proxy {proxy} refuses to connect to {target} (status {status}); allow CONNECT to it there")]
     ProxyRefused {
@@ -95,6 +125,30 @@ pub enum ClientError {
         host: String,
         /// Who issued what was presented.
         issuer: String,
+    },
+    /// Somebody on the way ends TLS with a certificate of their own for the portal's name.
+    #[error("TLS to {host} is inspected: its certificate was issued by {issuer}; exempt {host} from inspection there{besides}")]
+    Inspected {
+        /// The portal's host.
+        host: String,
+        /// Who issued what was presented.
+        issuer: String,
+        /// What else was noticed, with its own punctuation; usually empty.
+        besides: String,
+    },
+    /// A login page in the portal's place.
+    #[error("something on the way answers in place of {host}: {answer}; log the appliance in to the guest network, or use another network")]
+    CaptivePortal {
+        /// The portal's host.
+        host: String,
+        /// Status and, if it redirects, where to.
+        answer: String,
+    },
+    /// Full-size packets get lost, small ones do not.
+    #[error("{host} answers only when packets are kept small: larger ones are lost on the way and nobody says so; let ICMP \"fragmentation needed\" through, or clamp the TCP segment size at the router")]
+    LargePackets {
+        /// The portal's host.
+        host: String,
     },
     /// The certificate is the portal's own, but this machine's clock is outside its dates.
     #[error("this machine's clock is wrong: it says {local}, the portal says {portal}; set the clock or give an NTP server that can be reached (time.servers)")]
@@ -151,9 +205,17 @@ impl ClientError {
             Self::Address(_) => C::SettingsInvalid,
             Self::Material { .. } => C::SanityFailed,
             Self::Dns { .. } => C::EndpointDns,
-            Self::Unreachable { .. } | Self::Timeout { .. } => C::EndpointUnreachable,
-            Self::ProxyUnreachable { .. } | Self::ProxyRefused { .. } => C::ProxyUnreachable,
-            Self::ProxyAuthentication { .. } => C::ProxyAuthentication,
+            Self::Unreachable { .. } | Self::Timeout { .. } | Self::BehindProxy { .. } => {
+                C::EndpointUnreachable
+            }
+            Self::ProxyUnreachable { .. } => C::ProxyUnreachable,
+            Self::ProxyRefused { .. } => C::ProxyRefused,
+            Self::ProxyTls { .. } => C::ProxyTls,
+            Self::ProxyAuthentication { schemes, .. } if !accepts_basic(schemes) => C::ProxyScheme,
+            Self::ProxyAuthentication { .. } | Self::ProxyCertificate { .. } => C::ProxyAuthentication,
+            Self::Inspected { .. } => C::TlsInspected,
+            Self::CaptivePortal { .. } => C::CaptivePortal,
+            Self::LargePackets { .. } => C::PathMtu,
             Self::Certificate { .. } | Self::WrongPin { .. } | Self::Tls { .. } => C::EndpointTls,
             Self::ClockDrift { .. } => C::ClockDrift,
             Self::IdentityRefused { .. } => C::ActivationRefused,
@@ -162,12 +224,12 @@ impl ClientError {
                 | RefusalCode::TokenUsed
                 | RefusalCode::TokenExpired
                 | RefusalCode::TokenReplaced
-                | RefusalCode::SensorDeleted
                 | RefusalCode::NotEnrolled => C::ActivationRefused,
+                RefusalCode::SensorDeleted => C::SensorDeleted,
                 RefusalCode::BadRequest => C::Unsupported,
-                RefusalCode::Internal => C::EndpointUnreachable,
+                RefusalCode::Internal => C::EndpointError,
             },
-            Self::Status { .. } | Self::Body { .. } => C::EndpointUnreachable,
+            Self::Status { .. } | Self::Body { .. } => C::EndpointError,
         }
     }
 
@@ -182,8 +244,7 @@ impl ClientError {
 }
 
 fn proxy_authentication(credentials_given: bool, schemes: &[String]) -> String {
-    let basic = schemes.is_empty() || schemes.iter().any(|s| s.eq_ignore_ascii_case("basic"));
-    if !basic {
+    if !accepts_basic(schemes) {
         return format!(
             "asks for {} authentication, which is not supported; let it accept Basic from this machine, or exempt the portal",
             schemes.join(" or ")
@@ -195,6 +256,10 @@ fn proxy_authentication(credentials_given: bool, schemes: &[String]) -> String {
         }
         false => "asks for a user name and password; set proxy.username and proxy.password".to_owned(),
     }
+}
+
+fn accepts_basic(schemes: &[String]) -> bool {
+    schemes.is_empty() || schemes.iter().any(|s| s.eq_ignore_ascii_case("basic"))
 }
 
 fn refusal_text(refusal: &Refusal) -> String {

@@ -1,9 +1,9 @@
 //! The one HTTPS client that speaks the contract.
 //!
 //! Sensor and appliance reach the portal through this crate and nothing else, so that pinning, the client certificate,
-//! the proxy, time limits and the words for what went wrong are the same for both. Three rooms: [`route`] gets a byte
+//! the proxy, time limits and the words for what went wrong are the same for both. Four rooms: [`route`] gets a byte
 //! stream to the portal (name, TCP, proxy), [`trust`] judges the certificate that answers, [`client`] sends requests
-//! and turns every failure into one [`ClientError`].
+//! and turns every failure into one [`ClientError`], [`stranger`] finds out who it is that answers in the portal's place.
 //!
 //! HTTP/1.1 over TLS 1.2 or 1.3 with the ring provider. No redirects, no cookies, no compression. Proxies speak
 //! CONNECT, with Basic credentials or none.
@@ -11,6 +11,7 @@
 mod client;
 mod error;
 mod route;
+mod stranger;
 mod trust;
 
 pub use client::{Alive, Builder, Client, DEFAULT_TIMEOUT, MAX_BODY_BYTES};

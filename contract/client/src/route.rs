@@ -7,7 +7,7 @@
 //! An `https://` proxy is verified against the operator's CAs (`portal.ca`).
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -25,10 +25,11 @@ use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::ClientConfig;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use crate::client::{deepest, find, is_about_certificate};
 use crate::ClientError;
 
 /// The connector under the TLS layer.
@@ -36,13 +37,19 @@ use crate::ClientError;
 pub(crate) struct Route {
     proxy: Option<Arc<ProxyRoute>>,
     step_timeout: Duration,
+    /// Largest TCP segment, in bytes, where full-size packets may get lost.
+    segment: Option<u32>,
 }
+
+/// Small enough for any path IPv4 allows (RFC 9293 §3.7.1: 536 bytes of data in 576-byte packets).
+const SMALL_SEGMENT: u32 = 536;
 
 struct ProxyRoute {
     uri: Uri,
     authorization: Option<HeaderValue>,
     matcher: Matcher,
     tls: Arc<ClientConfig>,
+    shows_certificate: bool,
 }
 
 impl Route {
@@ -56,10 +63,15 @@ impl Route {
             None => None,
             Some(proxy) => Some(Arc::new(ProxyRoute::new(proxy, proxy_tls)?)),
         };
-        Ok(Self { proxy, step_timeout })
+        Ok(Self { proxy, step_timeout, segment: None })
     }
 
-    async fn open(self, destination: Uri) -> Result<Wire, ClientError> {
+    /// The same way in small packets.
+    pub(crate) fn in_small_packets(&self) -> Self {
+        Self { segment: Some(SMALL_SEGMENT), ..self.clone() }
+    }
+
+    pub(crate) async fn open(self, destination: Uri) -> Result<Wire, ClientError> {
         let (host, port) = host_and_port(&destination, 443)?;
         match self.proxy.as_ref().filter(|p| p.matcher.intercept(&destination).is_some()) {
             None => {
@@ -81,7 +93,7 @@ impl Route {
         let addresses: Vec<SocketAddr> =
             match timeout(self.step_timeout, tokio::net::lookup_host((host, port))).await {
                 Ok(Ok(found)) => found.collect(),
-                Ok(Err(error)) => return Err(DialError::Name(error.to_string())),
+                Ok(Err(error)) => return Err(DialError::Name(resolver_words(&error))),
                 Err(_) => {
                     return Err(DialError::Name(format!(
                         "no DNS answer within {} s",
@@ -89,10 +101,13 @@ impl Route {
                     )))
                 }
             };
+        if let Some(reason) = no_place(host, &addresses) {
+            return Err(DialError::Name(reason));
+        }
         let share = self.step_timeout / u32::try_from(addresses.len().max(1)).unwrap_or(1);
         let mut reasons = Vec::new();
         for address in addresses {
-            match timeout(share, TcpStream::connect(address)).await {
+            match timeout(share, self.connect(address)).await {
                 Ok(Ok(stream)) => {
                     // requests are small and answered one by one: waiting for more to send only delays them
                     stream.set_nodelay(true).map_err(|e| DialError::Connect(e.to_string()))?;
@@ -106,6 +121,16 @@ impl Route {
             true => Err(DialError::Name("the name has no address".to_owned())),
             false => Err(DialError::Connect(reasons.join(", "))),
         }
+    }
+
+    async fn connect(&self, address: SocketAddr) -> std::io::Result<TcpStream> {
+        let Some(segment) = self.segment else { return TcpStream::connect(address).await };
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::TcpMaxSeg, &segment)?;
+        socket.connect(address).await
     }
 
     async fn tunnel(&self, proxy: &ProxyRoute, target: &str) -> Result<Upgraded, ClientError> {
@@ -122,10 +147,13 @@ impl Route {
                 return connect(TokioIo::new(stream), proxy, &shown, target).await;
             }
             let name = ServerName::try_from(host.clone()).map_err(|e| unreachable(e.to_string()))?;
-            let stream = TlsConnector::from(Arc::clone(&proxy.tls))
-                .connect(name, stream)
-                .await
-                .map_err(|e| unreachable(format!("TLS to the proxy: {e}; give its CA as portal.ca")))?;
+            let stream =
+                TlsConnector::from(Arc::clone(&proxy.tls)).connect(name, stream).await.map_err(|e| {
+                    match proxy.certificate_alert(&shown, &e) {
+                        Some(told) => told,
+                        None => ClientError::ProxyTls { proxy: shown.clone(), reason: e.to_string() },
+                    }
+                })?;
             connect(TokioIo::new(stream), proxy, &shown, target).await
         };
         timeout(self.step_timeout, exchange).await.unwrap_or_else(|_| {
@@ -151,7 +179,25 @@ impl ProxyRoute {
         });
         let matcher =
             Matcher::builder().https(proxy.url.as_str()).no(proxy.exceptions.join(",").as_str()).build();
-        Ok(Self { uri, authorization, matcher, tls })
+        Ok(Self { uri, authorization, matcher, tls, shows_certificate: proxy.identity.is_some() })
+    }
+
+    /// What to say when an error is the proxy's alert about our certificate. In TLS 1.3 it comes after the handshake.
+    fn certificate_alert(
+        &self,
+        shown: &str,
+        error: &(dyn std::error::Error + 'static),
+    ) -> Option<ClientError> {
+        match find::<rustls::Error>(error)? {
+            rustls::Error::AlertReceived(alert) if is_about_certificate(*alert) => {
+                Some(ClientError::ProxyCertificate {
+                    proxy: shown.to_owned(),
+                    shown: self.shows_certificate,
+                    alert: format!("{alert:?}"),
+                })
+            }
+            _ => None,
+        }
     }
 }
 
@@ -159,8 +205,10 @@ async fn connect<S>(stream: S, proxy: &ProxyRoute, shown: &str, target: &str) ->
 where
     S: Read + Write + Unpin + Send + 'static,
 {
-    let unreachable =
-        |e: hyper::Error| ClientError::ProxyUnreachable { proxy: shown.to_owned(), reason: e.to_string() };
+    let unreachable = |e: hyper::Error| match proxy.certificate_alert(shown, &e) {
+        Some(told) => told,
+        None => ClientError::ProxyUnreachable { proxy: shown.to_owned(), reason: deepest(&e) },
+    };
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(stream).await.map_err(unreachable)?;
     tokio::spawn(connection.with_upgrades());
@@ -186,12 +234,52 @@ where
                 .map(str::to_owned)
                 .collect(),
         }),
+        status
+        @ (StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT) => {
+            let said = response.headers().get("x-squid-error").and_then(|v| v.to_str().ok());
+            Err(ClientError::BehindProxy {
+                proxy: shown.to_owned(),
+                target: target.to_owned(),
+                status: status.as_u16(),
+                reason: said.and_then(|s| s.split_whitespace().next()).map(str::to_owned),
+            })
+        }
         status => Err(ClientError::ProxyRefused {
             proxy: shown.to_owned(),
             target: target.to_owned(),
             status: status.as_u16(),
         }),
     }
+}
+
+/// The resolver's errors in words that say whose fault it is (the C library's are the same for every cause).
+fn resolver_words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit(": ").next() {
+        Some("Name or service not known") => "the DNS server says that there is no such name".to_owned(),
+        Some("No address associated with hostname") => {
+            "the DNS server says that the name has no address".to_owned()
+        }
+        Some("Temporary failure in name resolution") => "no DNS server gives an answer".to_owned(),
+        _ => text,
+    }
+}
+
+/// Why none of these addresses can be where a name's machine is, if so: what a blocking or mistaken DNS server says.
+fn no_place(host: &str, addresses: &[SocketAddr]) -> Option<String> {
+    let plain = host == "localhost" || host.parse::<IpAddr>().is_ok();
+    let impossible = |ip: IpAddr| match ip {
+        IpAddr::V4(v4) => {
+            // 240/4 was never given out (RFC 1112 §4)
+            v4.is_unspecified() || v4.is_loopback() || v4.is_multicast() || v4.octets()[0] >= 240
+        }
+        IpAddr::V6(v6) => v6.is_unspecified() || v6.is_loopback() || v6.is_multicast(),
+    };
+    if plain || addresses.is_empty() || !addresses.iter().all(|a| impossible(a.ip())) {
+        return None;
+    }
+    let list: Vec<String> = addresses.iter().map(|a| a.ip().to_string()).collect();
+    Some(format!("the DNS server gives {}, where no such machine can be", list.join(", ")))
 }
 
 enum DialError {

@@ -2,13 +2,14 @@
 //!
 //! With a pin, the server sends its chain including its CA. The certificate whose SHA-256 is the pin becomes the only
 //! root, and the leaf is verified against it by webpki, for the name and the present time. The operator's own CAs, if
-//! any, are roots besides (an inspecting proxy that was let in on purpose).
+//! any, are asked second; who was let in by them is remembered, because an inspecting proxy hides the appliance's own
+//! certificate from the portal and has to be named when the portal then does not know the appliance.
 //!
 //! A chain that is right in everything but the dates is told apart from a wrong one, because then the likely culprit is
 //! this machine's clock. [`Judge::measuring`] accepts exactly such chains, at the certificate's own time, for the one
 //! request that reads the portal's `Date` header.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use eyot_contract::CaPin;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -44,9 +45,9 @@ pub fn ca_pin(pem: &str) -> Result<CaPin, ClientError> {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Rejection {
     #[error("the pinned CA is not in the chain")]
-    WrongPin { issuer: String },
+    WrongPin { issuer: String, for_name: bool },
     #[error("{reason}")]
-    Certificate { reason: String, issuer: String },
+    Certificate { reason: String, issuer: String, issuer_known: bool },
     /// Right in everything but the dates; both in seconds since the epoch.
     #[error("not valid at this time")]
     Dates { not_before: i64, not_after: i64, issuer: String },
@@ -55,10 +56,17 @@ pub(crate) enum Rejection {
 #[derive(Debug)]
 pub(crate) struct Judge {
     pin: Option<CaPin>,
-    roots: RootCertStore,
+    /// The portal's CA, where it is known by more than its pin.
+    own: RootCertStore,
+    /// The operator's.
+    extra: RootCertStore,
     provider: Arc<CryptoProvider>,
     forgive_dates: bool,
+    admitted: Admitted,
 }
+
+/// Who issued the certificate that was let in last, if that was by the operator's CAs and not by the portal's own.
+pub(crate) type Admitted = Arc<Mutex<Option<String>>>;
 
 impl Judge {
     pub(crate) fn new(
@@ -66,27 +74,33 @@ impl Judge {
         extra_ca_pem: Option<&str>,
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, ClientError> {
-        let mut roots = RootCertStore::empty();
+        let (mut own, mut extra) = (RootCertStore::empty(), RootCertStore::empty());
         let pin = match trust {
             Trust::Pin(pin) => Some(*pin),
             Trust::CaPem(pem) => {
-                add_roots(&mut roots, pem, "the portal's CA")?;
+                add_roots(&mut own, pem, "the portal's CA")?;
                 None
             }
         };
         if let Some(pem) = extra_ca_pem {
-            add_roots(&mut roots, pem, "portal.ca")?;
+            add_roots(&mut extra, pem, "portal.ca")?;
         }
-        Ok(Self { pin, roots, provider, forgive_dates: false })
+        Ok(Self { pin, own, extra, provider, forgive_dates: false, admitted: Admitted::default() })
+    }
+
+    pub(crate) fn admitted(&self) -> Admitted {
+        Arc::clone(&self.admitted)
     }
 
     /// The same judge, who looks away from the dates. Only for reading the time.
     pub(crate) fn measuring(&self) -> Self {
         Self {
             pin: self.pin,
-            roots: self.roots.clone(),
+            own: self.own.clone(),
+            extra: self.extra.clone(),
             provider: Arc::clone(&self.provider),
             forgive_dates: true,
+            admitted: Admitted::default(),
         }
     }
 
@@ -98,44 +112,120 @@ impl Judge {
         now: UnixTime,
     ) -> Result<(), Rejection> {
         let parsed = ParsedCertificate::try_from(leaf).map_err(|e| rejected(leaf, &e))?;
-        let mut roots = self.roots.clone();
-        if let Some(pin) = self.pin {
-            match intermediates.iter().find(|c| pin_of(c) == pin) {
-                Some(anchor) => {
-                    let anchor = anchor.clone().into_owned();
-                    roots.add(anchor).map_err(|e| rejected(leaf, &e))?;
-                }
-                None if roots.is_empty() => {
-                    return Err(Rejection::WrongPin { issuer: outermost_issuer(leaf, intermediates) })
-                }
-                None => {}
-            }
+        let mut own = self.own.clone();
+        let pinned = self.pin.and_then(|pin| intermediates.iter().find(|c| pin_of(c) == pin));
+        if let Some(anchor) = pinned {
+            own.add(anchor.clone().into_owned()).map_err(|e| rejected(leaf, &e))?;
         }
+        let by_own = self.judge_by(&own, &parsed, (leaf, intermediates), now);
+        let (outcome, admitted) = match by_own {
+            Err(Verdict::Issuer(_)) if !self.extra.is_empty() => {
+                let outcome = self.judge_by(&self.extra, &parsed, (leaf, intermediates), now);
+                let issuer = outcome.is_ok().then(|| issuer(leaf));
+                (outcome, issuer)
+            }
+            other => (other, None),
+        };
+        let named = verify_server_name(&parsed, name);
+        let outcome = match outcome {
+            Ok(()) => Ok(()),
+            Err(Verdict::Issuer(_)) if self.pin.is_some() => {
+                return Err(Rejection::WrongPin {
+                    issuer: outermost_issuer(leaf, intermediates),
+                    for_name: named.is_ok(),
+                })
+            }
+            Err(Verdict::Issuer(error)) => Err(rejected(leaf, &error)),
+            Err(Verdict::Other(rejection)) => Err(rejection),
+        };
+        // the name is judged even where the dates are not: a wrong machine's clock is of no interest
+        named.map_err(|e| rejected(leaf, &e))?;
+        if outcome.is_ok() {
+            // a poisoned lock only means that another thread stopped while writing this same text
+            *self.admitted.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = admitted;
+        }
+        outcome
+    }
+
+    /// The chain against these roots, the name aside.
+    fn judge_by(
+        &self,
+        roots: &RootCertStore,
+        parsed: &ParsedCertificate<'_>,
+        (leaf, intermediates): (&CertificateDer<'_>, &[CertificateDer<'_>]),
+        now: UnixTime,
+    ) -> Result<(), Verdict> {
         let algorithms = self.provider.signature_verification_algorithms.all;
         let verify =
-            |at| verify_server_cert_signed_by_trust_anchor(&parsed, &roots, intermediates, at, algorithms);
-        let outcome = match verify(now) {
+            |at| verify_server_cert_signed_by_trust_anchor(parsed, roots, intermediates, at, algorithms);
+        match verify(now) {
             Ok(()) => Ok(()),
             Err(error) if is_about_dates(&error) => {
                 let dates = Dates::common(leaf, intermediates);
                 match dates.filter(|d| verify(d.not_before_time()).is_ok()) {
                     Some(_) if self.forgive_dates => Ok(()),
-                    Some(dates) => Err(Rejection::Dates {
+                    Some(dates) => Err(Verdict::Other(Rejection::Dates {
                         not_before: dates.not_before,
                         not_after: dates.not_after,
                         issuer: issuer(leaf),
-                    }),
-                    None => Err(rejected(leaf, &error)),
+                    })),
+                    None => Err(Verdict::Issuer(rustls::Error::InvalidCertificate(
+                        CertificateError::UnknownIssuer,
+                    ))),
                 }
             }
-            Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) if self.pin.is_some() => {
-                Err(Rejection::WrongPin { issuer: outermost_issuer(leaf, intermediates) })
+            Err(error @ rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+                Err(Verdict::Issuer(error))
             }
-            Err(error) => Err(rejected(leaf, &error)),
-        };
-        // the name is judged even where the dates are not: a wrong machine's clock is of no interest
-        verify_server_name(&parsed, name).map_err(|e| rejected(leaf, &e))?;
-        outcome
+            Err(error) => Err(Verdict::Other(rejected(leaf, &error))),
+        }
+    }
+}
+
+/// What one set of roots makes of a chain.
+enum Verdict {
+    /// Not theirs: another set may know it.
+    Issuer(rustls::Error),
+    Other(Rejection),
+}
+
+/// Lets anybody in. For the one question, asked without identity or secret after the certificate was refused, of who it
+/// is that answers in the portal's place.
+#[derive(Debug)]
+pub(crate) struct Anybody(pub(crate) Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
 
@@ -226,7 +316,8 @@ fn rejected(leaf: &CertificateDer<'_>, error: &rustls::Error) -> Rejection {
         }
         other => other.to_string(),
     };
-    Rejection::Certificate { reason, issuer: issuer(leaf) }
+    let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+    Rejection::Certificate { reason, issuer: issuer(leaf), issuer_known: *error != unknown }
 }
 
 /// The issuer's name as a certificate gives it.

@@ -31,6 +31,13 @@ fn says(error: &ClientError, condition: ConditionCode, words: &[&str]) {
     }
 }
 
+/// Whoever answers with another certificate gets one question, which says nothing about us.
+fn only_asked_who_it_is(portal: &Portal) {
+    let record = portal.record.lock().unwrap();
+    assert!(record.requests.iter().all(|r| r == &format!("GET {}", path::ALIVE)), "{:?}", record.requests);
+    assert_eq!(record.identities, 0, "no certificate of ours was shown");
+}
+
 #[tokio::test]
 async fn a_pinned_portal_is_alive_and_its_clock_is_ours() {
     let portal = Portal::start(Script::default()).await;
@@ -61,9 +68,13 @@ async fn another_ca_is_named_and_gets_no_request() {
         Portal::start_as(Arc::new(Authority::new("Corporate Inspection CA")), Script::default()).await;
     let client = Client::builder(portal.url()).trust(Trust::Pin(CaPin([1; 32]))).build().unwrap();
     let error = client.alive().await.unwrap_err();
-    assert!(matches!(error, ClientError::WrongPin { .. }), "{error:?}");
-    says(&error, ConditionCode::EndpointTls, &["Corporate Inspection CA", "portal.ca", "new token"]);
-    assert!(portal.record.lock().unwrap().requests.is_empty());
+    assert!(matches!(error, ClientError::Inspected { .. }), "{error:?}");
+    says(
+        &error,
+        ConditionCode::TlsInspected,
+        &["Corporate Inspection CA", "exempt 127.0.0.1 from inspection"],
+    );
+    only_asked_who_it_is(&portal);
 }
 
 #[tokio::test]
@@ -81,7 +92,7 @@ async fn an_inspecting_proxy_let_in_by_the_operator_is_accepted() {
 #[tokio::test]
 async fn a_pinned_ca_that_did_not_sign_the_leaf_is_no_proof() {
     // an impostor can send the true CA's certificate along; it cannot sign with it
-    let truth = Authority::new("Eyot test portal CA");
+    let truth = Authority::new("Eyot portal CA double");
     let impostor = Authority::new("Impostor");
     let portal = Portal::start_as(
         Arc::new(Authority { issuer: impostor.issuer, pem: truth.pem.clone(), der: truth.der.clone() }),
@@ -90,8 +101,8 @@ async fn a_pinned_ca_that_did_not_sign_the_leaf_is_no_proof() {
     .await;
     let client = Client::builder(portal.url()).trust(Trust::Pin(truth.pin())).build().unwrap();
     let error = client.alive().await.unwrap_err();
-    says(&error, ConditionCode::EndpointTls, &[]);
-    assert!(portal.record.lock().unwrap().requests.is_empty());
+    says(&error, ConditionCode::EndpointTls, &["new token"]);
+    only_asked_who_it_is(&portal);
 }
 
 #[tokio::test]
@@ -140,7 +151,7 @@ async fn wrong_dates_do_not_open_the_door_to_another_name_or_another_ca() {
     says(&error, ConditionCode::EndpointTls, &["another name"]);
     let other = Client::builder(portal.url()).trust(Trust::Pin(CaPin([1; 32]))).build().unwrap();
     assert!(matches!(other.alive().await.unwrap_err(), ClientError::WrongPin { .. }));
-    assert!(portal.record.lock().unwrap().requests.is_empty());
+    only_asked_who_it_is(&portal);
 }
 
 #[tokio::test]
@@ -163,11 +174,11 @@ async fn names_that_do_not_exist_closed_ports_and_silence_have_their_own_words()
 async fn answers_that_are_not_the_portals() {
     let portal = Portal::start(Script { status: Some(StatusCode::FOUND), ..Script::default() }).await;
     let error = client(&portal).build().unwrap().alive().await.unwrap_err();
-    says(&error, ConditionCode::EndpointUnreachable, &["status 302", "address is the portal's"]);
+    says(&error, ConditionCode::EndpointError, &["status 302", "address is the portal's"]);
 
     let portal = Portal::start(Script::default()).await;
     let error = client(&portal).build().unwrap().post_json::<_, u32>("/nowhere", &1).await.unwrap_err();
-    says(&error, ConditionCode::EndpointUnreachable, &["/nowhere", "status 404"]);
+    says(&error, ConditionCode::EndpointError, &["/nowhere", "status 404"]);
 }
 
 #[tokio::test]
@@ -225,11 +236,15 @@ async fn proxies() {
 
     let ntlm = ProxyDouble::start(ProxyManner::Only("NTLM")).await;
     let error = through(proxy(ntlm.url())).alive().await.unwrap_err();
-    says(&error, ConditionCode::ProxyAuthentication, &["NTLM", "not supported"]);
+    says(&error, ConditionCode::ProxyScheme, &["NTLM", "not supported"]);
 
     let shut = ProxyDouble::start(ProxyManner::Refuse(403)).await;
     let error = through(proxy(shut.url())).alive().await.unwrap_err();
-    says(&error, ConditionCode::ProxyUnreachable, &["status 403", "allow CONNECT"]);
+    says(&error, ConditionCode::ProxyRefused, &["status 403", "allow CONNECT"]);
+
+    let cut_off = ProxyDouble::start(ProxyManner::Refuse(503)).await;
+    let error = through(proxy(cut_off.url())).alive().await.unwrap_err();
+    says(&error, ConditionCode::EndpointUnreachable, &["cannot reach", "status 503", "check from there"]);
 
     let mute = ProxyDouble::start(ProxyManner::Mute).await;
     let error = through(proxy(mute.url())).alive().await.unwrap_err();
@@ -242,6 +257,101 @@ async fn proxies() {
     // an exception goes past the proxy
     let past = Proxy { exceptions: vec!["127.0.0.0/8".to_owned()], ..proxy(shut.url()) };
     through(past).alive().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_login_page_in_the_portals_place_is_told_from_an_inspecting_proxy() {
+    let guest = Portal::start_as(
+        Arc::new(Authority::new("Hotel CA")),
+        Script { redirect: Some("http://login.hotel.example/?from=portal"), ..Script::default() },
+    )
+    .await;
+    let client = || Client::builder(guest.url()).trust(Trust::Pin(CaPin([1; 32]))).build().unwrap();
+    let error = client().alive().await.unwrap_err();
+    says(&error, ConditionCode::CaptivePortal, &["status 302 to http://login.hotel.example/"]);
+    only_asked_who_it_is(&guest);
+
+    for (answer, condition, words) in [
+        ("302 Found\r\nLocation: http://login.example/", ConditionCode::CaptivePortal, "login.example"),
+        ("200 OK\r\nContent-Type: text/html", ConditionCode::CaptivePortal, "status 200"),
+        ("511 Log in", ConditionCode::CaptivePortal, "status 511"),
+        ("404 Not here", ConditionCode::EndpointTls, "plain HTTP (status 404)"),
+    ] {
+        let plain = plain_http(answer).await;
+        let client =
+            Client::builder(format!("https://{plain}")).trust(Trust::Pin(CaPin([1; 32]))).build().unwrap();
+        says(&client.alive().await.unwrap_err(), condition, &[words]);
+    }
+}
+
+/// A server that answers everything it does not understand, TLS among it, with the same plain HTTP.
+async fn plain_http(answer: &'static str) -> std::net::SocketAddr {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut some = [0; 2048];
+            let _ = stream.read(&mut some).await;
+            let text = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let _ = stream.write_all(text.as_bytes()).await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn an_inspector_that_was_let_in_is_named_when_the_portal_does_not_know_us() {
+    let inspector = Arc::new(Authority::new("Corporate Inspection CA"));
+    let portal = Portal::start_as(Arc::clone(&inspector), Script::default()).await;
+    let client = Client::builder(portal.url())
+        .trust(Trust::Pin(CaPin([1; 32])))
+        .extra_ca(Some(inspector.pem.clone()))
+        .build()
+        .unwrap();
+    let alive = client.alive().await.unwrap();
+    assert!(alive.admitted.unwrap().contains("Corporate Inspection CA"));
+    // the certificate that would tell the portal who we are ended at the inspector
+    let error = client.post_json::<_, ()>(path::HEALTH, &()).await.unwrap_err();
+    says(&error, ConditionCode::TlsInspected, &["Corporate Inspection CA", "exempt"]);
+}
+
+#[tokio::test]
+async fn a_wrong_clock_is_mentioned_beside_a_wrong_certificate() {
+    let portal = Portal::start_as(
+        Arc::new(Authority::new("Corporate Inspection CA")),
+        Script { clock_offset: 86_400, ..Script::default() },
+    )
+    .await;
+    let client = Client::builder(portal.url()).trust(Trust::Pin(CaPin([1; 32]))).build().unwrap();
+    let error = client.alive().await.unwrap_err();
+    says(&error, ConditionCode::TlsInspected, &["besides, this machine's clock is 86"]);
+}
+
+#[tokio::test]
+async fn a_tls_proxy_with_and_without_its_ca_and_our_certificate() {
+    let portal = Portal::start(Script::default()).await;
+    let (ca, clients) = (Authority::new("Proxy CA"), Authority::new("Proxy clients"));
+    let key = rcgen::KeyPair::generate().unwrap();
+    let ours = rcgen::CertificateParams::new(vec!["eyot".to_owned()])
+        .unwrap()
+        .signed_by(&key, &clients.issuer)
+        .unwrap();
+    let through = |double: &ProxyDouble, ca: Option<&Authority>, identity| {
+        let proxy = Proxy { identity, ..proxy(format!("https://{}", double.address)) };
+        client(&portal).extra_ca(ca.map(|c| c.pem.clone())).proxy(Some(proxy)).build().unwrap()
+    };
+    let open = ProxyDouble::start_tls(ProxyManner::Open, &ca, None).await;
+    through(&open, Some(&ca), None).alive().await.unwrap();
+    let error = through(&open, None, None).alive().await.unwrap_err();
+    says(&error, ConditionCode::ProxyTls, &["UnknownIssuer", "portal.ca"]);
+
+    let strict = ProxyDouble::start_tls(ProxyManner::Open, &ca, Some(&clients)).await;
+    let error = through(&strict, Some(&ca), None).alive().await.unwrap_err();
+    says(&error, ConditionCode::ProxyAuthentication, &["client certificate", "proxy.certificate"]);
+    let identity = Some((ours.pem(), key.serialize_pem()));
+    through(&strict, Some(&ca), identity).alive().await.unwrap();
 }
 
 #[test]

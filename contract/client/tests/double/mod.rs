@@ -27,7 +27,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use time::OffsetDateTime;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use uuid::Uuid;
@@ -85,6 +85,8 @@ pub struct Script {
     pub refuse: Option<RefusalCode>,
     /// Answer everything with this status and no body.
     pub status: Option<StatusCode>,
+    /// Answer everything with a redirection to here.
+    pub redirect: Option<&'static str>,
     /// Accept TCP, then say nothing.
     pub mute: bool,
     /// Close the connection after reading an enrolment, having stored it: a power cut between answer and disk.
@@ -100,6 +102,7 @@ impl Default for Script {
             clock_offset: 0,
             refuse: None,
             status: None,
+            redirect: None,
             mute: false,
             lose_first_answer: false,
         }
@@ -112,6 +115,8 @@ pub struct Record {
     pub health: Vec<HealthReport>,
     pub requests: Vec<String>,
     pub connections: usize,
+    /// Requests that came with a client certificate.
+    pub identities: usize,
     bound_key: Option<Vec<u8>>,
 }
 
@@ -123,7 +128,7 @@ pub struct Portal {
 
 impl Portal {
     pub async fn start(script: Script) -> Self {
-        let authority = Arc::new(Authority::new("Eyot test portal CA"));
+        let authority = Arc::new(Authority::new("Eyot portal CA double"));
         Self::start_as(authority, script).await
     }
 
@@ -214,6 +219,10 @@ async fn answer(
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Hangup)?.to_bytes();
     record.lock().unwrap().requests.push(format!("{} {}", parts.method, parts.uri.path()));
+    record.lock().unwrap().identities += usize::from(known);
+    if let Some(target) = script.redirect {
+        return Ok(Response::builder().status(302).header("location", target).body(Full::default()).unwrap());
+    }
     if let Some(status) = script.status {
         return Ok(Response::builder().status(status).body(Full::default()).unwrap());
     }
@@ -326,13 +335,51 @@ impl ProxyDouble {
         Self { address, seen }
     }
 
+    /// The same behind TLS, with a certificate of `ca`; `clients` must have signed the client's, if given.
+    pub async fn start_tls(manner: ProxyManner, ca: &Authority, clients: Option<&Authority>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&seen);
+        let now = OffsetDateTime::now_utc();
+        let day = time::Duration::days(1);
+        let (leaf, key) = ca.server(&["127.0.0.1"], now - day, now + day);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(clients) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(clients.der.clone()).unwrap();
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                builder.with_client_cert_verifier(verifier.build().unwrap())
+            }
+        };
+        let tls = TlsAcceptor::from(Arc::new(builder.with_single_cert(vec![leaf], key).unwrap()));
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (tls, manner, log) = (tls.clone(), manner.clone(), Arc::clone(&log));
+                tokio::spawn(async move {
+                    // a client that is turned away is what some tests are about
+                    if let Ok(stream) = tls.accept(stream).await {
+                        let _ = serve(stream, manner, log).await;
+                    }
+                });
+            }
+        });
+        Self { address, seen }
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 }
 
-async fn serve(
-    mut stream: TcpStream,
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
     manner: ProxyManner,
     log: Arc<Mutex<Vec<String>>>,
 ) -> Result<(), Infallible> {
