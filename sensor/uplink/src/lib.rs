@@ -5,5 +5,6 @@
 //! (TLS, proxy, time limits) is decided by the front door.
 
 pub mod azure;
+pub mod destination;
 pub mod pause;
 pub mod wire;

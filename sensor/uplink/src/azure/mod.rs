@@ -8,5 +8,6 @@ pub mod dps;
 pub mod event_hub;
 pub mod hub;
 pub mod pack;
+pub mod reporter;
 pub mod sas;
 pub mod upload;
