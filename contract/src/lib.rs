@@ -4,6 +4,7 @@
 //! activation token, the settings and the seed that carries them, enrolment, the device report, health. Nothing here
 //! opens a file or a socket (the client that does lives in `contract/client`).
 
+mod bundle;
 mod device;
 mod enrolment;
 mod finding;
@@ -19,6 +20,10 @@ mod status;
 mod timestamp;
 mod token;
 
+pub use bundle::{
+    read_bundle, write_bundle, BundleError, BundleHeader, UnverifiedBundle, BUNDLE_ALGORITHM, BUNDLE_SCHEMA,
+    MAX_BUNDLE_BYTES,
+};
 pub use device::{
     Activity, Attribute, DeviceClass, DeviceRecord, DeviceType, Evidence, Interval, Location, Managed, Nature,
 };
