@@ -6,9 +6,10 @@ use crate::link;
 use crate::packet::Packet;
 use crate::readings::Readings;
 use crate::{
-    ads, arp, bacnet, browser, cdp, dahua, dhcp, dhcp6, dicom, dns, edimax, enip, eq3, ftp, hiflying, hl7,
-    http, lifx, lldp, llmnr, mdns, miio, mndp, modbus, mqtt, nbns, nd, ntp, profinet, quic, rtsp, s7, sadp,
-    sccp, sip, smtp, snmp, ssdp, ssh, stp, telnet, tls, tplink, tuya, ubiquiti, upnp, wiz, wsd,
+    ads, arp, bacnet, bjnp, browser, capwap, cdp, coap, dahua, dhcp, dhcp6, dicom, dns, dropbox, eapol,
+    edimax, edp, enip, eq3, fdp, ftp, hiflying, hl7, hsrp, http, igmp, knx, lifx, lldp, llmnr, mdns, mgcp,
+    miio, mndp, modbus, mqtt, nbns, nd, ntp, ospf, profinet, quic, radius, rtsp, s7, sadp, sccp, sip, slp,
+    smtp, snmp, ssdp, ssh, stp, telnet, tftp, tivo, tls, tplink, tuya, ubiquiti, upnp, vrrp, wiz, wsd,
 };
 
 /// Where a protocol is looked for.
@@ -119,6 +120,23 @@ pub(crate) static PROTOCOLS: &[Protocol] = &[
     tuya::PROTOCOL,
     sadp::PROTOCOL,
     dahua::PROTOCOL,
+    igmp::PROTOCOL,
+    vrrp::PROTOCOL,
+    hsrp::PROTOCOL,
+    ospf::PROTOCOL,
+    eapol::PROTOCOL,
+    fdp::PROTOCOL,
+    edp::PROTOCOL,
+    capwap::PROTOCOL,
+    radius::PROTOCOL,
+    slp::PROTOCOL,
+    bjnp::PROTOCOL,
+    mgcp::PROTOCOL,
+    coap::PROTOCOL,
+    knx::PROTOCOL,
+    tftp::PROTOCOL,
+    tivo::PROTOCOL,
+    dropbox::PROTOCOL,
 ];
 
 /// Every protocol that is read.

@@ -36,7 +36,6 @@ fn field(bytes: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::edimax::PROTOCOL;
     use crate::testing::{packet, survives, Said};
     use crate::Field;

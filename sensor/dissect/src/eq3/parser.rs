@@ -38,7 +38,6 @@ fn is_serial(text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::eq3::PROTOCOL;
     use crate::testing::{packet, survives, Said};
     use crate::Field;
