@@ -5,6 +5,7 @@
 //! (TLS, proxy, time limits) is decided by the front door.
 
 pub mod azure;
+pub mod bundle;
 pub mod destination;
 pub mod pause;
 pub mod wire;
