@@ -3,11 +3,13 @@
 
 variable "accelerator" {
   type        = string
+  default     = "tcg"
   description = "Either kvm or tcg, as scripts/lib/accelerator.sh found by booting something."
 }
 
 variable "serial_log" {
   type        = string
+  default     = "/dev/null"
   description = "Where the guest's serial console goes; outside the output directory, which a failing bake loses."
 }
 
@@ -35,18 +37,13 @@ source "qemu" "appliance" {
     var.accelerator == "kvm" ? [["-cpu", "host"]] : []
   )
 
-  cd_files = [
-    "${var.seed_directory}/user-data",
-    "${var.seed_directory}/meta-data",
-    "${var.seed_directory}/network-config",
-  ]
+  cd_files = local.seed_files
   cd_label = "cidata"
 
-  communicator         = "ssh"
-  ssh_username         = local.build_user
-  ssh_private_key_file = var.ssh_private_key_file
-  # A first boot takes about a minute without KVM on a quiet machine; a loaded one may need many.
-  ssh_timeout            = "30m"
+  communicator           = "ssh"
+  ssh_username           = local.build_user
+  ssh_private_key_file   = var.ssh_private_key_file
+  ssh_timeout            = local.ssh_timeout
   ssh_handshake_attempts = 100
   shutdown_command       = local.seal_and_power_off
   shutdown_timeout       = "10m"

@@ -33,7 +33,7 @@ bake() { # BASE_NAME BASE_DISK BASE_KEY BASE_CHECKSUM DEB
   if [[ -e $ROOT/packer/bases/$base_name.pkrvars.hcl ]]; then var_file=("-var-file=$ROOT/packer/bases/$base_name.pkrvars.hcl"); fi
   make_seed "$work/seed" "$work/key"
   started=$SECONDS
-  if ! PACKER_CACHE_DIR=$CACHE/packer packer build -color=false \
+  if ! PACKER_CACHE_DIR=$CACHE/packer packer build -color=false -only=qemu.appliance \
     "${var_file[@]}" \
     -var "base_url=$base_disk" -var "base_checksum=$checksum" \
     -var "deb=$deb" \

@@ -8,6 +8,9 @@ readonly ZIG_VERSION=0.17.1
 # The last Packer under the MPL, with its builders inside; built from source where the archive has none (Ubuntu 24.04).
 readonly PACKER_VERSION=1.9.4
 
+# shellcheck source=scripts/lib/go.sh
+source "$(dirname "${BASH_SOURCE[0]}")/go.sh"
+
 # Building binaries, packages, the base disk and the image.
 readonly BUILD_PACKAGES=(
   # compilers and what libpcap's build wants
@@ -83,17 +86,14 @@ packer_tool() {
     if apt-cache show packer >/dev/null 2>&1; then
       install_packages packer
     else
-      install_packages golang-go
-      say "building packer $PACKER_VERSION"
-      GOBIN=$CACHE/tools/bin GOPATH=$CACHE/tools/go GOFLAGS=-modcacherw go install "github.com/hashicorp/packer@v$PACKER_VERSION" >&2 ||
-        die "could not build packer $PACKER_VERSION; install Packer yourself and run this again"
-      rm -rf "$CACHE/tools/go"
+      packer_from_source
+      PATH=${PACKER_FREE%/*}:$PATH
     fi
   fi
   local version
   version=$(packer version | sed -n '1s/^Packer v//p')
   if [[ $(printf '%s\n' 1.10.0 "$version" | sort -V | head -n 1) == 1.10.0 ]]; then
-    packer init "$ROOT/packer/plugins" >&2 || die "Packer $version could not fetch its QEMU builder"
+    packer init "$ROOT/packer/plugins" >&2 || die "Packer $version could not fetch its builders"
   fi
 }
 
