@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Cursor};
 use std::sync::Mutex;
 
-use super::{Access, Adapter, Discard, Flags, Guard, Host, HostError, Offload, ReadSeek, Rings};
+use eyot_contract::{MacAddr, Timestamp};
+
+use super::{Access, Adapter, Discard, Flags, Guard, Host, HostError, Offload, ReadSeek, Resources, Rings};
 
 #[derive(Default)]
 pub(crate) struct Double {
@@ -30,6 +32,10 @@ struct Inner {
     after_firewall: Option<fn(&mut State)>,
     /// `guestinfo.ovfEnv` as VMware's tool gives it; without it the tool fails.
     guestinfo: Option<String>,
+    /// Who answers for an address.
+    holders: BTreeMap<std::net::Ipv4Addr, MacAddr>,
+    clock_kept: bool,
+    resources: Resources,
 }
 
 /// All that a test compares before and after.
@@ -39,6 +45,8 @@ pub(crate) struct State {
     pub(crate) adapters: Vec<Adapter>,
     pub(crate) ruleset: String,
     pub(crate) hostname: String,
+    /// What the clock was set to.
+    pub(crate) clock: Option<Timestamp>,
 }
 
 impl Double {
@@ -51,6 +59,23 @@ impl Double {
     pub(crate) fn put(&self, path: &str, content: &str) {
         let mut inner = self.inner.lock().unwrap();
         inner.state.files.insert(path.to_owned(), (content.as_bytes().to_vec(), Access::Root));
+    }
+
+    /// Another machine that answers for an address.
+    pub(crate) fn neighbour(&self, address: std::net::Ipv4Addr, mac: MacAddr) {
+        self.inner.lock().unwrap().holders.insert(address, mac);
+    }
+
+    pub(crate) fn keep_clock(&self) {
+        self.inner.lock().unwrap().clock_kept = true;
+    }
+
+    pub(crate) fn clock(&self) -> Option<Timestamp> {
+        self.inner.lock().unwrap().state.clock
+    }
+
+    pub(crate) fn has(&self, resources: Resources) {
+        self.inner.lock().unwrap().resources = resources;
     }
 
     pub(crate) fn text(&self, path: &str) -> Option<String> {
@@ -143,7 +168,7 @@ pub(crate) fn adapter(name: &str, index: u8, bus: Option<&str>) -> Adapter {
     Adapter {
         name: name.to_owned(),
         index: u32::from(index),
-        mac: eyot_contract::MacAddr([0x52, 0x54, 0, 0, 0, index]),
+        mac: MacAddr([0x52, 0x54, 0, 0, 0, index]),
         driver: Some("vmxnet3".to_owned()),
         bus: bus.map(str::to_owned),
         hardware: bus.is_some(),
@@ -284,6 +309,25 @@ impl Host for Double {
 
     fn hostname(&self) -> String {
         self.inner.lock().unwrap().state.hostname.clone()
+    }
+
+    fn resources(&self) -> Result<Resources, HostError> {
+        Ok(self.inner.lock().unwrap().resources)
+    }
+
+    fn clock_is_kept(&self) -> Result<bool, HostError> {
+        Ok(self.inner.lock().unwrap().clock_kept)
+    }
+
+    fn set_clock(&self, now: Timestamp) -> Result<(), HostError> {
+        self.step("setting", "the clock", |inner| {
+            inner.state.clock = Some(now);
+            Ok(())
+        })
+    }
+
+    fn address_holder(&self, _: &str, address: std::net::Ipv4Addr) -> Result<Option<MacAddr>, HostError> {
+        Ok(self.inner.lock().unwrap().holders.get(&address).copied())
     }
 
     fn adapters(&self) -> Result<Vec<Adapter>, HostError> {

@@ -1,20 +1,23 @@
 //! The real machine.
 
-#![allow(unsafe_code)] // FITRIM is an ioctl
+#![allow(unsafe_code)] // FITRIM is an ioctl; adjtimex has no safe wrapper
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use eyot_contract::{MacAddr, Timestamp};
+
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
 
 use super::ethtool::Control;
-use super::{files, sysfs};
-use super::{Access, Adapter, Discard, Flags, Guard, Host, HostError, Offload, ReadSeek};
+use super::{arp, files, sysfs};
+use super::{Access, Adapter, Discard, Flags, Guard, Host, HostError, Offload, ReadSeek, Resources};
 
 /// linux/fs.h, `_IOWR('X', 121, struct fstrim_range)`
 const FITRIM: libc::c_ulong = 0xc018_5879;
@@ -131,6 +134,59 @@ impl Host for Machine {
 
     fn hostname(&self) -> String {
         nix::unistd::gethostname().ok().and_then(|n| n.into_string().ok()).unwrap_or_default()
+    }
+
+    fn resources(&self) -> Result<Resources, HostError> {
+        let fail = |e: nix::errno::Errno| HostError::new("measuring", crate::paths::STATE_DIR, e.into());
+        let unknown = |e: sysinfo::Error| {
+            HostError::new("measuring", "processors and memory", io::Error::other(e.to_string()))
+        };
+        let mut system = sysinfo::System::new().map_err(unknown)?;
+        system.refresh_memory();
+        system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing().with_frequency());
+        // before the first activation there is no directory of the agent's own
+        let state = self.at(crate::paths::STATE_DIR);
+        let disk =
+            nix::sys::statvfs::statvfs(if state.exists() { &state } else { &self.root }).map_err(fail)?;
+        let unit = disk.fragment_size();
+        Ok(Resources {
+            processors: system.cpus().len().try_into().unwrap_or(u32::MAX),
+            megahertz: system.cpus().iter().map(|c| c.frequency()).max().unwrap_or(0),
+            memory: system.total_memory(),
+            memory_available: system.available_memory(),
+            disk: disk.blocks() * unit,
+            disk_free: disk.blocks_available() * unit,
+            uptime_s: sysinfo::System::uptime().map_err(unknown)?,
+        })
+    }
+
+    fn clock_is_kept(&self) -> Result<bool, HostError> {
+        // SAFETY: a structure of numbers, for which zeros are valid; with modes 0 the kernel only fills it in.
+        let (state, timex) = unsafe {
+            let mut timex: libc::timex = std::mem::zeroed();
+            (libc::adjtimex(&raw mut timex), timex)
+        };
+        match state {
+            -1 => Err(HostError::new("reading", "the clock's state", io::Error::last_os_error())),
+            _ => Ok(timex.status & libc::STA_UNSYNC == 0),
+        }
+    }
+
+    fn set_clock(&self, now: Timestamp) -> Result<(), HostError> {
+        let fail = |e| HostError::new("setting", "the clock", e);
+        if self.root != Path::new("/") {
+            // a root that is a folder of the machine we run on: its clock is not ours
+            return Err(fail(io::Error::other("this is not the appliance's own machine")));
+        }
+        let time = nix::sys::time::TimeSpec::new(now.seconds(), 0);
+        nix::time::clock_settime(nix::time::ClockId::CLOCK_REALTIME, time).map_err(|e| fail(e.into()))
+    }
+
+    fn address_holder(&self, adapter: &str, address: Ipv4Addr) -> Result<Option<MacAddr>, HostError> {
+        let adapters = self.adapters()?;
+        let Some(known) = adapters.iter().find(|a| a.name == adapter) else { return Ok(None) };
+        arp::holder(known.index, known.mac, address)
+            .map_err(|e| HostError::new("asking for other holders of", address.to_string(), e))
     }
 
     fn adapters(&self) -> Result<Vec<Adapter>, HostError> {

@@ -6,6 +6,7 @@
 //!
 //! Decisions do not live here: a method does one thing and says whether it worked.
 
+mod arp;
 mod ethtool;
 mod files;
 mod machine;
@@ -16,8 +17,9 @@ pub(crate) mod double;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
+use std::net::Ipv4Addr;
 
-use eyot_contract::MacAddr;
+use eyot_contract::{MacAddr, Timestamp};
 
 pub use machine::Machine;
 pub(crate) use sysfs::is_pci_address;
@@ -125,6 +127,25 @@ impl Offload {
     ];
 }
 
+/// What the machine has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resources {
+    /// Processors that the kernel runs.
+    pub processors: u32,
+    /// Of the fastest, in MHz as the kernel gives it; 0 where it does not say.
+    pub megahertz: u64,
+    /// Memory, in bytes.
+    pub memory: u64,
+    /// Memory that programs can still get, in bytes.
+    pub memory_available: u64,
+    /// The file system that holds the agent's state, in bytes.
+    pub disk: u64,
+    /// What is free of it, in bytes.
+    pub disk_free: u64,
+    /// Since boot, in seconds.
+    pub uptime_s: u64,
+}
+
 /// What happened when free blocks were to be discarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Discard {
@@ -196,6 +217,16 @@ pub trait Host {
     /// The kernel's host name.
     fn hostname(&self) -> String;
 
+    /// What the machine has.
+    fn resources(&self) -> Result<Resources, HostError>;
+    /// Whether the kernel's clock is kept right by a time service (not `STA_UNSYNC`).
+    fn clock_is_kept(&self) -> Result<bool, HostError>;
+    /// Sets the kernel's clock.
+    fn set_clock(&self, now: Timestamp) -> Result<(), HostError>;
+
+    /// Asks an adapter's network by ARP who has an address, without saying who asks (RFC 5227 §2.1.1). Waits for less
+    /// than a second; `None` if nobody else answers.
+    fn address_holder(&self, adapter: &str, address: Ipv4Addr) -> Result<Option<MacAddr>, HostError>;
     /// Every adapter but the loopback.
     fn adapters(&self) -> Result<Vec<Adapter>, HostError>;
     /// Sets an adapter's flags.

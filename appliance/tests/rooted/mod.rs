@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 
 use eyot_appliance::host::{
-    Access, Adapter, Discard, Flags, Guard, Host, HostError, Machine, Offload, ReadSeek,
+    Access, Adapter, Discard, Flags, Guard, Host, HostError, Machine, Offload, ReadSeek, Resources,
 };
 use eyot_appliance::paths;
+use eyot_contract::{MacAddr, Timestamp};
 
 /// The real files below a temporary root; no adapters, and programs that only take note.
 pub struct Rooted {
@@ -84,11 +85,23 @@ impl Host for Rooted {
     fn hostname(&self) -> String {
         "eyot-test".to_owned()
     }
+    fn resources(&self) -> Result<Resources, HostError> {
+        self.machine.resources()
+    }
+    fn clock_is_kept(&self) -> Result<bool, HostError> {
+        Ok(false)
+    }
+    fn set_clock(&self, now: Timestamp) -> Result<(), HostError> {
+        self.machine.set_clock(now)
+    }
+    fn address_holder(&self, _: &str, _: std::net::Ipv4Addr) -> Result<Option<MacAddr>, HostError> {
+        Ok(None)
+    }
     fn adapters(&self) -> Result<Vec<Adapter>, HostError> {
         let adapter = |name: &str, index: u8, capture: bool| Adapter {
             name: name.to_owned(),
             index: index.into(),
-            mac: eyot_contract::MacAddr([2, 0, 0, 0, 0, index]),
+            mac: MacAddr([2, 0, 0, 0, 0, index]),
             driver: None,
             bus: Some(format!("0000:0{index}:00.0")),
             hardware: true,
