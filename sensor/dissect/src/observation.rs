@@ -280,4 +280,28 @@ fields! {
     TftpFile = "tftp.file", "file the sender asks for";
     TivoItem = "tivo.item", "a line of a beacon, `platform=tcd/Series3`";
     DropboxClient = "dropbox.client", "version of the announcement";
+    PjlIdentity = "pjl.identity", "identification a printer gives";
+    PjlServed = "pjl.served", "a job was sent to the device; value: `job`";
+    Dnp3Role = "dnp3.role", "`outstation` or `master`";
+    Dnp3Attribute = "dnp3.attribute", "device attribute the outstation gave, variation and text, `252=…`";
+    Iec104Role = "iec104.role", "`controlled` for a station that answers, `controlling` for one that connects";
+    MmsRole = "mms.role", "the sender answers; value: `server`";
+    MmsVendor = "mms.vendor", "vendor of an identification";
+    MmsModel = "mms.model", "model of an identification";
+    MmsRevision = "mms.revision", "revision of an identification";
+    OpcuaRole = "opcua.role", "`server` or `client`";
+    OpcuaApplicationUri = "opcua.application_uri", "application URI of a server";
+    OpcuaProductUri = "opcua.product_uri", "product URI of a server";
+    OpcuaApplicationName = "opcua.application_name", "application name of a server";
+    Poct1Device = "poct1.device", "an element of a greeting, `model_id=…`";
+    FoxRole = "fox.role", "`station` for one that answers, `client` for one that connects";
+    FoxItem = "fox.item", "a line of a station's greeting, `app.version=s:3.8.38`";
+    FinsRole = "fins.role", "`controller` for one that answers, `client` for one that asks";
+    FinsModel = "fins.model", "controller model";
+    FinsVersion = "fins.version", "controller version";
+    HartipRole = "hartip.role", "`server` for one that answers, `client` for one that asks";
+    HartipType = "hartip.type", "expanded device type of an answer, hexadecimal";
+    H323Product = "h323.product", "product of a vendor identifier";
+    H323Version = "h323.version", "version of a vendor identifier";
+    IppAttribute = "ipp.attribute", "an attribute the printer gave, `printer-make-and-model=…`";
 }

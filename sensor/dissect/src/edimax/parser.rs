@@ -42,7 +42,7 @@ mod tests {
 
     fn answer() -> Vec<u8> {
         let mut bytes = b"\x74\xda\x38\x01\x02\x03EDIMAX\0\0\0\0\0\0\x01\xa1\xfe\x5e".to_vec();
-        bytes.extend(b"SP1101W\0\0\0\0\0\0\01.09\0\0\0\0Plug010203");
+        bytes.extend(b"SP1101W\0\0\0\0\0\0\x001.09\0\0\0\0Plug010203");
         bytes.resize(186, 0);
         bytes
     }

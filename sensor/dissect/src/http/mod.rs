@@ -13,7 +13,7 @@ use crate::markup::unescape;
 use crate::packet::Packet;
 use crate::readings::Readings;
 use crate::value::clean;
-use crate::{upnp, wsd, Carrier, Field, Protocol};
+use crate::{ipp, upnp, wsd, Carrier, Field, Protocol};
 pub(crate) use parser::{is_local, realm};
 use parser::{Body, Head, Kind};
 
@@ -31,6 +31,7 @@ const MAX_HEAD: usize = 8 * 1024;
 const MARK_LENGTH: u32 = 0x00ff_ffff;
 const MARK_PAGE: u32 = 1 << 24;
 const MARK_XML: u32 = 2 << 24;
+const MARK_IPP: u32 = 4 << 24;
 
 fn starts(bytes: &[u8], _: &Packet<'_>) -> bool {
     parser::starts(bytes)
@@ -57,9 +58,10 @@ fn read(stream: &mut Stream<'_>, readings: &mut Readings<'_>) -> Verdict {
         *stream.mark = match body {
             Body::Page => MARK_PAGE | start,
             Body::Xml => MARK_XML | start,
+            Body::Ipp => MARK_IPP | start,
             Body::Other => return Verdict::Message,
         };
-        if let (Body::Xml, Some(length)) = (body, head.content_length()) {
+        if let (Body::Xml | Body::Ipp, Some(length)) = (body, head.content_length()) {
             let end = head.length().saturating_add(length);
             if end > stream.bytes.len() && !stream.last {
                 return Verdict::More(end);
@@ -126,6 +128,8 @@ fn body(stream: &mut Stream<'_>, readings: &mut Readings<'_>) -> Verdict {
         if let Some(title) = parser::title(body) {
             readings.text(Field::HttpTitle, unescape(title).trim());
         }
+    } else if *stream.mark & MARK_IPP != 0 {
+        ipp::read(body, readings);
     } else if !upnp::read(body, readings) {
         wsd::read_description(body, readings);
     }

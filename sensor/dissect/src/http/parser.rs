@@ -42,6 +42,8 @@ pub(super) enum Body {
     /// HTML.
     Page,
     Xml,
+    /// Internet printing.
+    Ipp,
     /// Nothing that is read.
     Other,
 }
@@ -110,6 +112,8 @@ impl<'a> Head<'a> {
             Body::Page
         } else if find(kind, b"xml").is_some() {
             Body::Xml
+        } else if find(kind, b"application/ipp").is_some() {
+            Body::Ipp
         } else {
             Body::Other
         }

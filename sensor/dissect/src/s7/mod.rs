@@ -5,7 +5,7 @@ mod parser;
 use crate::flow::{Stream, StreamReader, Verdict};
 use crate::packet::Packet;
 use crate::readings::Readings;
-use crate::{Carrier, Field, Protocol};
+use crate::{mms, Carrier, Field, Protocol};
 
 pub(crate) const PROTOCOL: Protocol = Protocol {
     name: "s7",
@@ -25,6 +25,9 @@ fn read(stream: &mut Stream<'_>, readings: &mut Readings<'_>) -> Verdict {
     let Some(length) = parser::length(stream.bytes) else { return Verdict::NotMine };
     if stream.bytes.len() < length && !stream.last {
         return Verdict::More(length);
+    }
+    if mms::read(stream.bytes, readings) {
+        return Verdict::Message;
     }
     for (list, index, text) in parser::status_list(stream.bytes) {
         readings.text(Field::S7Module, &format!("{list:04x}.{index:04x}={text}"));
