@@ -5,13 +5,15 @@
 //! be killed at any moment.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use eyot_client::ClientError;
 use eyot_contract::settings::Settings;
 use eyot_contract::{path, ConditionCode, HealthReport, MacAddr, SensorStatus, Timestamp};
 
 use crate::activate::{activate, forget, reserve, ActivationError, Identity};
 use crate::apply::{self, nic, sensor, Listening};
+use crate::health::watch::Watch;
 use crate::health::{self, Activation, Ledger, Observation, Traffic};
 use crate::host::{Access, Host, HostError};
 use crate::paths;
@@ -25,6 +27,8 @@ const REPORT_EVERY_S: i64 = 60;
 const RETRY_S: (i64, i64) = (5, 60);
 /// How long a change that was put back stays visible, in seconds.
 const DRIFT_SHOWN_S: i64 = 300;
+/// A clock that is so many seconds from where it should be since the last round has been set meanwhile.
+const CLOCK_STEP_S: i64 = 30;
 const REPORT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What the daemon carries from one round to the next.
@@ -40,6 +44,8 @@ pub struct Agent<'h> {
     forgotten: Option<(BTreeSet<String>, bool)>,
     acknowledged: Option<Result<(), (ConditionCode, String)>>,
     reported: Option<(Timestamp, Vec<ConditionCode>)>,
+    watch: Watch,
+    looked_at_clocks: Option<(Instant, Timestamp)>,
 }
 
 /// How trying to activate goes.
@@ -68,6 +74,8 @@ impl<'h> Agent<'h> {
             forgotten: None,
             acknowledged: None,
             reported: None,
+            watch: Watch::default(),
+            looked_at_clocks: None,
         }
     }
 
@@ -89,6 +97,7 @@ impl<'h> Agent<'h> {
     /// # Errors
     /// The machine itself failing (disk, kernel); everything else becomes a condition in the report.
     pub async fn round(&mut self) -> Result<HealthReport, HostError> {
+        self.notice_clock_step();
         let gathered = gather(self.host);
         let mut identity = Identity::load(self.host)?;
         let resolved = gathered.resolve();
@@ -116,12 +125,38 @@ impl<'h> Agent<'h> {
             tracing::info!("{change}");
         }
         let mut running = false;
+        if let Ok(resolved) = &resolved {
+            if apply::apt::apply(self.host, resolved.settings.proxy.as_ref())? {
+                tracing::info!("apt's proxy settings written");
+            }
+        }
         if let (Ok(resolved), Some(identity)) = (&resolved, &identity) {
             self.forget_token(&gathered)?;
             running = self.keep_sensor_running(&resolved.settings, &listening, identity)?;
         }
         let settings = resolved.as_ref().ok().map(|r| &r.settings);
         self.report(settings, &listening, activation, problem, running, identity.as_ref()).await
+    }
+
+    /// A clock that jumped since the last round, by whose hand ever, makes every moment remembered worthless.
+    fn notice_clock_step(&mut self) {
+        let (tick, now) = (Instant::now(), Timestamp::now());
+        if let Some((before, then)) = self.looked_at_clocks {
+            let passed = i64::try_from((tick - before).as_secs()).unwrap_or(i64::MAX);
+            if (now.seconds() - then.seconds() - passed).abs() > CLOCK_STEP_S {
+                tracing::info!("the clock jumped from {then} to {now}");
+                self.forget_moments(now);
+            }
+        }
+        self.looked_at_clocks = Some((tick, now));
+    }
+
+    fn forget_moments(&mut self, now: Timestamp) {
+        self.attempt.next = self.attempt.next.map(|_| now);
+        self.reported = None;
+        self.traffic = Traffic::default();
+        self.ledger = Ledger::default();
+        self.drifted.clear();
     }
 
     async fn try_to_activate(&mut self, settings: &Settings, gathered: &Gathered) -> Option<Identity> {
@@ -241,6 +276,20 @@ impl<'h> Agent<'h> {
         let before = self.sensor.take();
         self.sensor = health::sensor_status(self.host);
         let drifted: Vec<String> = self.drifted.keys().cloned().collect();
+        let trouble = match &activation {
+            Activation::Failed(code, _) => *code != ConditionCode::Activating,
+            Activation::Active { acknowledged, .. } => matches!(acknowledged, Some(Err(_))),
+            Activation::Pending | Activation::Unknown => false,
+        };
+        let mut besides = Vec::new();
+        if let Some(settings) = settings {
+            let place = (adapters.as_slice(), &listening.roles);
+            let look = self.watch.look(self.host, settings, identity, place, trouble).await;
+            besides = look.conditions;
+            if look.clock_set {
+                self.forget_moments(Timestamp::now());
+            }
+        }
         let mut seen = Observation {
             adapters: &adapters,
             listening,
@@ -250,6 +299,7 @@ impl<'h> Agent<'h> {
             sensor: (self.sensor.clone(), before),
             drifted: &drifted,
             traffic: &self.traffic,
+            besides: &besides,
             now,
         };
         let counts = self.sensor.clone().unwrap_or_default();
@@ -307,7 +357,11 @@ async fn send(
     report: &HealthReport,
 ) -> Result<(), (ConditionCode, String)> {
     let sent = match identity.client(settings, REPORT_TIMEOUT) {
-        Ok(client) => client.post_json::<_, ()>(path::HEALTH, report).await,
+        Ok(client) => match client.post_json::<_, ()>(path::HEALTH, report).await {
+            // the sign of life is asked for with more care for why it does not come
+            Err(error @ ClientError::Timeout { .. }) => Err(client.alive().await.err().unwrap_or(error)),
+            outcome => outcome,
+        },
         Err(error) => Err(error),
     };
     sent.map_err(|e| (e.condition(), e.to_string()))

@@ -2,13 +2,14 @@
 //!
 //! Data flows one way: a [`datasource`] offers settings, [`settings`] decides them, [`apply`] makes the machine so
 //! (plan, do, verify, undo), [`activate`] turns the token into an identity and forgets it, [`health`] says how things
-//! stand. Everything that touches the machine goes through one trait, [`host::Host`], whose double in the tests fails
+//! stand, [`clock`] what time it is. Everything that touches the machine goes through one trait, [`host::Host`], whose double in the tests fails
 //! on purpose at any step. [`cli`] holds the verbs people type; the daemon (`run`) does nothing that they cannot.
 
 pub mod activate;
 pub mod agent;
 pub mod apply;
 pub mod cli;
+pub mod clock;
 pub mod datasource;
 pub mod health;
 pub mod host;

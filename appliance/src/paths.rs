@@ -36,10 +36,17 @@ pub const FIREWALL_BEFORE: &str = "/run/eyot/firewall-before.nft";
 pub const SENSOR_CONFIG: &str = "/etc/eyot/sensor.toml";
 /// The proxy's password, for the sensor.
 pub const SENSOR_PROXY_PASSWORD: &str = "/etc/eyot/proxy-password";
+/// The client certificate for the proxy, for the sensor.
+pub const SENSOR_PROXY_CERTIFICATE: &str = "/etc/eyot/proxy-certificate.pem";
+/// Its key.
+pub const SENSOR_PROXY_KEY: &str = "/etc/eyot/proxy-key.pem";
 /// The operator's additional CAs, for the sensor.
 pub const SENSOR_EXTRA_CA: &str = "/etc/eyot/extra-ca.pem";
 /// The sensor's own account of itself.
 pub const SENSOR_STATUS: &str = "/run/eyot-sensor/status.json";
+
+/// The proxy, for apt.
+pub const APT_PROXY: &str = "/etc/apt/apt.conf.d/95eyot-proxy";
 
 /// Volatile state.
 pub const RUN_DIR: &str = "/run/eyot";

@@ -323,8 +323,9 @@ async fn a_wrong_pin_names_who_answered_and_sends_no_secret() {
     let portal =
         Portal::start_as(Arc::new(Authority::new("Corporate Inspection CA")), Script::default()).await;
     let token = ActivationToken { ca_pin: CaPin([3; 32]), ..portal.token() };
-    Appliance::new().refuses(&token.encode(), &["Corporate Inspection CA", "exempt the portal"]).await;
-    assert!(portal.record.lock().unwrap().requests.is_empty());
+    Appliance::new().refuses(&token.encode(), &["Corporate Inspection CA", "exempt 127.0.0.1"]).await;
+    let record = portal.record.lock().unwrap();
+    assert!(record.enrolments.is_empty() && record.requests.iter().all(|r| r == "GET /healthz"));
 }
 
 #[tokio::test]

@@ -71,6 +71,7 @@ async fn an_activated_appliance_passes_every_step() {
             "connection",
             "certificate",
             "clock",
+            "time servers",
             "firewall",
             "monitoring",
             "sensor",

@@ -4,6 +4,7 @@
 //! undone as a whole when one of its steps fails or when the machine afterwards is not as planned; the management
 //! interface stays reachable throughout.
 
+pub mod apt;
 pub mod firewall;
 pub mod network;
 pub mod nic;

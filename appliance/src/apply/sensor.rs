@@ -39,6 +39,10 @@ struct ProxyConfig<'a> {
     username: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     password_file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate_file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_file: Option<&'a str>,
     exceptions: &'a [String],
 }
 
@@ -54,6 +58,7 @@ pub fn plan(settings: &Settings, roles: &Roles, identity: &Identity) -> Option<P
     let file = |name: &str| format!("{}/{name}", paths::IDENTITY_DIR);
     let proxy = settings.proxy.as_ref();
     let credentials = proxy.and_then(|p| p.credentials.as_ref());
+    let proxy_identity = proxy.and_then(|p| p.identity.as_ref());
     let extra_ca = settings.extra_ca_pem.as_ref();
     let config = SensorConfig {
         version: CONFIG_VERSION,
@@ -68,6 +73,8 @@ pub fn plan(settings: &Settings, roles: &Roles, identity: &Identity) -> Option<P
                 url: &p.url,
                 username: credentials.map(|c| c.0.as_str()),
                 password_file: credentials.map(|_| paths::SENSOR_PROXY_PASSWORD),
+                certificate_file: proxy_identity.map(|_| paths::SENSOR_PROXY_CERTIFICATE),
+                key_file: proxy_identity.map(|_| paths::SENSOR_PROXY_KEY),
                 exceptions: &p.exceptions,
             }),
         },
@@ -79,6 +86,8 @@ pub fn plan(settings: &Settings, roles: &Roles, identity: &Identity) -> Option<P
     );
     Some(Plan(vec![
         (paths::SENSOR_PROXY_PASSWORD, credentials.map(|c| format!("{}\n", c.1)), Access::Sensor),
+        (paths::SENSOR_PROXY_CERTIFICATE, proxy_identity.map(|i| i.0.clone()), Access::Sensor),
+        (paths::SENSOR_PROXY_KEY, proxy_identity.map(|i| i.1.clone()), Access::Sensor),
         (paths::SENSOR_EXTRA_CA, extra_ca.cloned(), Access::Everyone),
         (paths::SENSOR_CONFIG, Some(text), Access::Sensor),
     ]))

@@ -5,7 +5,10 @@
 //! console, [`validate`] step by step.
 
 pub mod banner;
+pub mod connection;
+pub mod management;
 pub mod validate;
+pub mod watch;
 
 use std::collections::BTreeMap;
 
@@ -68,6 +71,8 @@ pub struct Observation<'a> {
     pub drifted: &'a [String],
     /// Since when each capture adapter has been quiet.
     pub traffic: &'a Traffic,
+    /// What else was found: management network, proxy, time, disk.
+    pub besides: &'a [(ConditionCode, String)],
     /// The moment.
     pub now: Timestamp,
 }
@@ -76,6 +81,7 @@ pub struct Observation<'a> {
 pub fn conditions(seen: &Observation<'_>) -> Vec<(ConditionCode, String)> {
     use ConditionCode as C;
     let mut found = seen.listening.problems.clone();
+    found.extend_from_slice(seen.besides);
     if let Some(problem) = &seen.settings_problem {
         found.push((C::SettingsInvalid, problem.clone()));
     }

@@ -46,6 +46,7 @@ fn phrases(
         sensor: (None, None),
         drifted: &[],
         traffic: &traffic,
+        besides: &[],
         now: at(0),
     };
     change(&mut seen);
@@ -139,4 +140,60 @@ fn the_sensors_own_words_are_read() {
     );
     let status = sensor_status(&host).unwrap();
     assert_eq!((status.frames, status.dropped, status.devices, status.spool.waiting), (10, 2, 3, 1));
+}
+
+mod the_management_network {
+    use super::*;
+    use crate::health::{management, watch};
+    use crate::host::Resources;
+    use eyot_contract::MacAddr;
+
+    const ADDRESS: &str = "3: ens160    inet 192.0.2.10/24 brd 192.0.2.255 scope global ens160\n";
+
+    fn complaints(host: &Double, link: bool, reached: bool) -> Vec<(ConditionCode, String)> {
+        let mut adapters = adapters(1, true);
+        adapters[0].link = link;
+        management::look(host, &adapters, &listening().roles, reached).unwrap().complaints
+    }
+
+    #[test]
+    fn its_faults_are_found_in_the_order_of_their_causes() {
+        use ConditionCode as C;
+        let host = Double::default();
+        assert_eq!(complaints(&host, false, false), [(C::ManagementDown, "ens160 has no link".to_owned())]);
+        assert_eq!(complaints(&host, true, true)[0].0, C::NoManagementAddress);
+
+        host.says("ip -o addr show dev ens160 scope global", ADDRESS);
+        assert_eq!(complaints(&host, true, true), []);
+        assert_eq!(
+            complaints(&host, true, false),
+            [(C::GatewayUnreachable, "ens160 has no gateway".to_owned())]
+        );
+
+        host.says("ip -o -4 route show default", "default via 192.0.2.1 dev ens160 proto static\n");
+        assert_eq!(complaints(&host, true, false), [], "nothing is known against it");
+        host.says("ip -o neigh show 192.0.2.1 dev ens160", "192.0.2.1  FAILED\n");
+        assert_eq!(
+            complaints(&host, true, false),
+            [(C::GatewayUnreachable, "192.0.2.1 does not answer on ens160".to_owned())]
+        );
+        assert_eq!(complaints(&host, true, true), [], "who reaches the portal needs no other");
+
+        host.neighbour("192.0.2.10".parse().unwrap(), MacAddr([2, 0, 0, 0, 0, 9]));
+        assert_eq!(
+            complaints(&host, true, true),
+            [(C::DuplicateAddress, "02:00:00:00:00:09 has 192.0.2.10 too".to_owned())]
+        );
+    }
+
+    #[test]
+    fn p21_a_disk_that_fills_is_told_before_it_is_full() {
+        let disk = |disk, disk_free| watch::disk(&Resources { disk, disk_free, ..Resources::default() });
+        let gib = 1 << 30;
+        assert_eq!(disk(250 * gib, 20 * gib), None);
+        assert_eq!(disk(250 * gib, 12 * gib).unwrap().0, ConditionCode::DiskFull);
+        assert!(disk(4 * gib, gib / 2).unwrap().1.contains("512 MiB of 4096 MiB"));
+        // on a disk that small a gibibyte would be too much to ask for
+        assert_eq!(disk(gib, 3 * gib / 4), None);
+    }
 }

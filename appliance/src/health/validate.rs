@@ -5,13 +5,16 @@
 
 use std::time::Duration;
 
-use eyot_client::{Client, ClientError, Trust};
+use eyot_client::{Alive, ClientError};
 use eyot_contract::settings::Settings;
 use eyot_contract::{path, ConditionCode, HealthReport, Level, Timestamp};
 use serde::Serialize;
 
+use super::connection::PortalAddress;
 use crate::activate::{Identity, MAX_DRIFT_S};
+
 use crate::apply::{firewall, nic, role, sensor, Roles};
+use crate::clock;
 use crate::host::{Adapter, Host};
 use crate::paths;
 use crate::settings::{chain, Gathered};
@@ -25,6 +28,12 @@ pub struct Check {
     pub name: &'static str,
     /// What came of it.
     pub outcome: Outcome,
+    /// The condition it makes, as health names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<ConditionCode>,
+    /// That condition's phrase.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<&'static str>,
     /// The particulars.
     pub detail: String,
     /// What to do; empty where nothing is wrong.
@@ -46,25 +55,39 @@ pub enum Outcome {
 }
 
 impl Check {
-    fn passed(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, outcome: Outcome::Passed, detail: detail.into(), remedy: String::new() }
+    pub(super) fn passed(name: &'static str, detail: impl Into<String>) -> Self {
+        Self::plain(name, Outcome::Passed, detail, "")
     }
 
     fn not_tried(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, outcome: Outcome::NotTried, detail: detail.into(), remedy: String::new() }
+        Self::plain(name, Outcome::NotTried, detail, "")
     }
 
-    fn of(name: &'static str, code: ConditionCode, detail: impl Into<String>) -> Self {
+    pub(super) fn of(name: &'static str, code: ConditionCode, detail: impl Into<String>) -> Self {
         let outcome = match code.level() {
             Level::Critical => Outcome::Failed,
             Level::Warning => Outcome::Warning,
             Level::Healthy => Outcome::Passed,
         };
-        Self { name, outcome, detail: detail.into(), remedy: code.remedy().to_owned() }
+        let plain = Self::plain(name, outcome, detail, code.remedy());
+        Self { code: Some(code), title: Some(code.title()), ..plain }
+    }
+
+    fn failing(self) -> Self {
+        Self { outcome: Outcome::Failed, ..self }
+    }
+
+    pub(super) fn plain(
+        name: &'static str,
+        outcome: Outcome,
+        detail: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self { name, outcome, code: None, title: None, detail: detail.into(), remedy: remedy.into() }
     }
 
     fn failed(name: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { name, outcome: Outcome::Failed, detail: detail.into(), remedy: remedy.into() }
+        Self::plain(name, Outcome::Failed, detail, remedy)
     }
 }
 
@@ -106,9 +129,12 @@ pub async fn validate(host: &dyn Host, gathered: &Gathered) -> Vec<Check> {
     };
     let roles = role::assign(&settings, &adapters);
     let identity = Identity::load(host).ok().flatten();
-    checks.push(management(host, &adapters, &roles));
-    let portal = portal_of(&settings, identity.as_ref());
-    checks.extend(connection(&settings, portal.as_ref()).await);
+    let portal = PortalAddress::of(&settings, identity.as_ref(), TIMEOUT);
+    let steps = connection(&settings, portal.as_ref()).await;
+    let reached = !steps.iter().any(|s| s.outcome == Outcome::Failed);
+    checks.push(management(host, &adapters, &roles, reached));
+    checks.extend(steps);
+    checks.push(time_servers(&settings, portal.as_ref()).await);
     let address = portal.as_ref().map(|p| p.address.clone());
     checks.push(rules(host, &settings, &roles, address.as_deref()));
     checks.push(capture(&adapters, &roles));
@@ -117,65 +143,19 @@ pub async fn validate(host: &dyn Host, gathered: &Gathered) -> Vec<Check> {
     checks
 }
 
-struct PortalAddress {
-    address: String,
-    client: eyot_client::Builder,
-    bare: Option<eyot_client::Builder>,
-}
-
-/// Where the portal is and whom to believe, from the identity or else from a token.
-fn portal_of(settings: &Settings, identity: Option<&Identity>) -> Option<PortalAddress> {
-    let (address, trust) = match (identity, &settings.token) {
-        (Some(identity), _) => {
-            (identity.enrolment.portal.clone(), Trust::CaPem(identity.ca_pem().to_owned()))
-        }
-        (None, Some(token)) => (token.portal.clone(), Trust::Pin(token.ca_pin)),
-        (None, None) => return None,
-    };
-    let builder = || {
-        Client::builder(&address)
-            .trust(trust.clone())
-            .extra_ca(settings.extra_ca_pem.clone())
-            .timeout(TIMEOUT)
-    };
-    let bare = settings.proxy.as_ref().filter(|p| p.credentials.is_some()).map(|proxy| {
-        let mut proxy = proxy.clone();
-        proxy.credentials = None;
-        builder().proxy(Some(proxy))
-    });
-    let client = builder().proxy(settings.proxy.clone());
-    Some(PortalAddress { address, client, bare })
-}
-
-fn management(host: &dyn Host, adapters: &[Adapter], roles: &Roles) -> Check {
+fn management(host: &dyn Host, adapters: &[Adapter], roles: &Roles, reached: bool) -> Check {
     const NAME: &str = "management";
-    let Some(adapter) = adapters.iter().find(|a| roles.management.as_ref() == Some(&a.name)) else {
-        return Check::failed(
-            NAME,
-            "the machine has no network adapter",
-            "add one and restart the appliance",
-        );
-    };
-    if !adapter.link {
-        return Check::failed(
-            NAME,
-            format!("{} has no link", adapter.name),
-            "connect the adapter: cable, port group or virtual switch",
-        );
-    }
-    match host.run("ip", &["-o", "addr", "show", "dev", &adapter.name, "scope", "global"]) {
-        Ok(text) => {
-            let addresses: Vec<&str> = text.lines().filter_map(|l| l.split_whitespace().nth(3)).collect();
-            match addresses.is_empty() {
-                false => Check::passed(NAME, format!("{} has {}", adapter.name, addresses.join(", "))),
-                true => Check::failed(
-                    NAME,
-                    format!("{} has a link but no address", adapter.name),
-                    "check the DHCP server, or set management.mode = \"static\" and management.address",
-                ),
-            }
-        }
+    match super::management::look(host, adapters, roles, reached) {
         Err(error) => Check::of(NAME, ConditionCode::SanityFailed, chain(&error)),
+        Ok(found) => match (found.complaints.into_iter().next(), found.adapter) {
+            (Some((code, detail)), _) => Check::of(NAME, code, detail),
+            (None, Some(adapter)) => {
+                Check::passed(NAME, format!("{adapter} has {}", found.addresses.join(", ")))
+            }
+            (None, None) => {
+                Check::failed(NAME, "the machine has no network adapter", "add one and restart the appliance")
+            }
+        },
     }
 }
 
@@ -186,14 +166,14 @@ async fn connection(settings: &Settings, portal: Option<&PortalAddress>) -> Vec<
     let Some(portal) = portal else {
         return STEPS.map(|s| Check::not_tried(s, "no activation token names a portal yet")).to_vec();
     };
-    let failure = match portal.client.clone().build() {
+    let failure = match portal.client() {
         Err(error) => Some(error),
         Ok(client) => match client.alive().await {
             Ok(alive) if alive.drift_seconds().abs() > MAX_DRIFT_S => {
                 Some(ClientError::ClockDrift { local: alive.local_date, portal: alive.server_date })
             }
             Ok(alive) => {
-                return passed_steps(settings, portal, alive.drift_seconds()).await;
+                return passed_steps(settings, portal, &alive).await;
             }
             Err(error) => Some(error),
         },
@@ -203,8 +183,15 @@ async fn connection(settings: &Settings, portal: Option<&PortalAddress>) -> Vec<
         ClientError::Dns { .. } => 0,
         ClientError::ProxyUnreachable { .. }
         | ClientError::ProxyAuthentication { .. }
+        | ClientError::ProxyCertificate { .. }
+        | ClientError::ProxyTls { .. }
         | ClientError::ProxyRefused { .. } => 1,
-        ClientError::Unreachable { .. } | ClientError::Timeout { .. } | ClientError::Address(_) => 2,
+        ClientError::Unreachable { .. }
+        | ClientError::Timeout { .. }
+        | ClientError::BehindProxy { .. }
+        | ClientError::CaptivePortal { .. }
+        | ClientError::LargePackets { .. }
+        | ClientError::Address(_) => 2,
         ClientError::ClockDrift { .. } => 4,
         _ => 3,
     };
@@ -212,35 +199,58 @@ async fn connection(settings: &Settings, portal: Option<&PortalAddress>) -> Vec<
         std::cmp::Ordering::Less => Check::passed(name, "works"),
         std::cmp::Ordering::Equal => {
             // without the portal the appliance does not do its job, however mild the condition's own level
-            Check::failed(name, error.to_string(), error.condition().remedy())
+            Check::of(name, error.condition(), error.to_string()).failing()
         }
         std::cmp::Ordering::Greater => Check::not_tried(name, format!("{} comes first", STEPS[failed_at])),
     };
     STEPS.iter().enumerate().map(|(i, s)| outcome(i, s)).collect()
 }
 
-async fn passed_steps(settings: &Settings, portal: &PortalAddress, drift: i64) -> Vec<Check> {
+async fn passed_steps(settings: &Settings, portal: &PortalAddress, alive: &Alive) -> Vec<Check> {
     let proxy = match &settings.proxy {
         None => Check::passed("proxy", "none is set"),
-        Some(proxy) => match needless_credentials(portal).await {
+        Some(proxy) => match portal.credentials_are_needless().await {
             true => Check::of("proxy", ConditionCode::ProxyNeedlessCredentials, proxy.url.clone()),
             false => Check::passed("proxy", format!("{} lets us through", proxy.url)),
         },
+    };
+    let certificate = match &alive.admitted {
+        None => Check::passed("certificate", "it is the portal's own"),
+        Some(issuer) => Check::of(
+            "certificate",
+            ConditionCode::TlsInspected,
+            format!("portal.ca lets {issuer} in; the portal cannot see this appliance's certificate there"),
+        ),
     };
     vec![
         Check::passed("name", format!("{} resolves", portal.address)),
         proxy,
         Check::passed("connection", format!("{} answers", portal.address)),
-        Check::passed("certificate", "it is the portal's own"),
-        Check::passed("clock", format!("{} s from the portal's", drift.abs())),
+        certificate,
+        Check::passed("clock", format!("{} s from the portal's", alive.drift_seconds().abs())),
     ]
 }
 
-/// Whether the proxy lets us through without the credentials that were given.
-async fn needless_credentials(portal: &PortalAddress) -> bool {
-    match portal.bare.clone().map(eyot_client::Builder::build) {
-        Some(Ok(client)) => client.alive().await.is_ok(),
-        _ => false,
+async fn time_servers(settings: &Settings, portal: Option<&PortalAddress>) -> Check {
+    const NAME: &str = "time servers";
+    if settings.time_servers.is_empty() {
+        return Check::passed(NAME, "none are set; DHCP's or the system's own serve");
+    }
+    let client = portal.and_then(|p| p.client().ok());
+    let time = clock::measure(client.as_ref(), &settings.time_servers).await;
+    match clock::server_complaint(&time.servers, time.portal_ahead_s) {
+        Some((code, detail)) => Check::of(NAME, code, detail),
+        None => Check::passed(
+            NAME,
+            time.servers
+                .iter()
+                .filter_map(|(name, answer)| {
+                    let answer = answer.as_ref().ok()?;
+                    Some(format!("{name} answers, {:.1} s from this clock", answer.ahead_s.abs()))
+                })
+                .collect::<Vec<_>>()
+                .join("; "),
+        ),
     }
 }
 
@@ -316,7 +326,7 @@ async fn acknowledgement(host: &dyn Host, settings: &Settings, identity: Option<
     };
     match sent {
         Ok(()) => Check::passed(NAME, format!("knows this sensor as {}", identity.enrolment.sensor_name)),
-        Err(error) => Check::failed(NAME, error.to_string(), error.condition().remedy()),
+        Err(error) => Check::of(NAME, error.condition(), error.to_string()).failing(),
     }
 }
 

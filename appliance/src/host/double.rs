@@ -34,6 +34,8 @@ struct Inner {
     guestinfo: Option<String>,
     /// Who answers for an address.
     holders: BTreeMap<std::net::Ipv4Addr, MacAddr>,
+    /// What questions to programs are answered with.
+    answers: BTreeMap<String, String>,
     clock_kept: bool,
     resources: Resources,
 }
@@ -66,6 +68,11 @@ impl Double {
         self.inner.lock().unwrap().holders.insert(address, mac);
     }
 
+    /// A program's answer to a question.
+    pub(crate) fn says(&self, question: &str, answer: &str) {
+        self.inner.lock().unwrap().answers.insert(question.to_owned(), answer.to_owned());
+    }
+
     pub(crate) fn keep_clock(&self) {
         self.inner.lock().unwrap().clock_kept = true;
     }
@@ -74,8 +81,8 @@ impl Double {
         self.inner.lock().unwrap().state.clock
     }
 
-    pub(crate) fn has(&self, resources: Resources) {
-        self.inner.lock().unwrap().resources = resources;
+    pub(crate) fn access(&self, path: &str) -> Option<Access> {
+        self.inner.lock().unwrap().state.files.get(path).map(|(_, access)| *access)
     }
 
     pub(crate) fn text(&self, path: &str) -> Option<String> {
@@ -261,6 +268,7 @@ impl Host for Double {
             // questions, which change nothing
             ("nft", ["list", "ruleset"]) => Ok(self.inner.lock().unwrap().state.ruleset.clone()),
             ("systemctl", ["is-active", ..]) => Ok("active\n".to_owned()),
+            ("ip", _) => Ok(self.inner.lock().unwrap().answers.get(&told).cloned().unwrap_or_default()),
             ("vmware-rpctool", ["info-get guestinfo.ovfEnv"]) => {
                 let known = self.inner.lock().unwrap().guestinfo.clone();
                 known.ok_or_else(|| HostError::new("running", told, io::Error::other("No value found")))
