@@ -2,16 +2,21 @@
 
 use std::net::IpAddr;
 
-use eyot_contract::{Attribute, DeviceRecord, DeviceType, Evidence, MacAddr, Nature, Timestamp};
+use eyot_contract::{
+    Activity, Attribute, DeviceRecord, DeviceType, Evidence, Interval, MacAddr, Managed, Nature, Timestamp,
+};
 use eyot_dissect::Field;
 use eyot_identify::Identity;
 
 use crate::addresses::{Address, Addresses};
 use crate::facts::{Facts, StoredFact};
+use crate::inventory::PRESENT_FOR;
 use crate::protocols::ProtocolSet;
 
 /// Most VLANs remembered of one device.
 pub const MAX_VLANS: usize = 64;
+/// Most closed stretches of presence kept of one device; the oldest gives way.
+pub const MAX_INTERVALS: usize = 32;
 /// How sure we are that what passes on others' frames, and says nothing about itself, is a router.
 const ROUTER_CONFIDENCE: f32 = 0.6;
 
@@ -35,6 +40,12 @@ pub struct Device {
     pub(crate) last_seen: Timestamp,
     pub(crate) frames: u64,
     pub(crate) bytes: u64,
+    /// TCP connections it asked for.
+    pub(crate) flows: u64,
+    /// When it came, of the stretch of presence that its latest frame belongs to.
+    pub(crate) present_since: Timestamp,
+    /// Stretches that ended, oldest first.
+    pub(crate) intervals: Vec<Interval>,
     pub(crate) vlans: Vec<u16>,
     pub(crate) protocols: ProtocolSet,
     pub(crate) addresses: Addresses,
@@ -59,6 +70,9 @@ impl Device {
             last_seen: at,
             frames: 0,
             bytes: 0,
+            flows: 0,
+            present_since: at,
+            intervals: Vec::new(),
             vlans: Vec::new(),
             protocols: ProtocolSet::default(),
             addresses: Addresses::default(),
@@ -108,14 +122,53 @@ impl Device {
         self.facts.iter()
     }
 
+    /// What kind of thing it is taken for, and how sure the identification is as a whole.
+    pub fn device_type(&self) -> Option<(DeviceType, f32)> {
+        Some((self.identity.device_type?, self.identity.confidence))
+    }
+
+    /// Whether it was heard saying anything in this field.
+    pub fn has_fact(&self, field: Field) -> bool {
+        self.facts.has(field)
+    }
+
+    /// Whether facts wait to be judged.
+    pub fn is_stale(&self) -> bool {
+        self.stale
+    }
+
     /// Whether nothing is known that would be worth a place in a full table.
-    pub(crate) fn is_fleeting(&self) -> bool {
+    pub fn is_fleeting(&self) -> bool {
         self.facts.is_empty() && self.addresses.own().is_empty()
     }
 
+    #[inline]
     pub(crate) fn seen(&mut self, at: Timestamp) {
         self.first_seen = self.first_seen.min(at);
+        if at.0.saturating_sub(self.last_seen.0) > PRESENT_FOR {
+            self.came_back(at);
+        }
         self.last_seen = self.last_seen.max(at);
+    }
+
+    fn came_back(&mut self, at: Timestamp) {
+        if self.intervals.len() >= MAX_INTERVALS {
+            self.intervals.remove(0);
+        }
+        self.intervals.push(Interval { from: self.present_since, to: self.last_seen });
+        self.present_since = at;
+    }
+
+    /// Stretches of presence, oldest first, the present or latest one included.
+    pub fn presence(&self) -> Vec<Interval> {
+        let mut all = self.intervals.clone();
+        all.push(Interval { from: self.present_since.min(self.last_seen), to: self.last_seen });
+        all
+    }
+
+    /// Whether it claims so many addresses by ARP that it must answer for others (proxy ARP).
+    pub fn answers_for_others(&self) -> bool {
+        self.addresses.is_proxy()
     }
 
     /// Adds a VLAN; `None` when there is no room.
@@ -145,7 +198,7 @@ impl Device {
         self.stored_identity.unwrap_or_else(|| digest(&self.identity))
     }
 
-    /// What the sensor tells the world about it.
+    /// What was found out about it. What people decided is not in it: [`Inventory::record`](crate::Inventory::record).
     pub fn record(&self) -> DeviceRecord {
         let identity = &self.identity;
         let mut record = DeviceRecord {
@@ -167,8 +220,13 @@ impl Device {
             first_seen: self.first_seen,
             last_seen: self.last_seen,
             evidence: identity.evidence.clone(),
-            activity: Default::default(),
-            managed: Default::default(),
+            activity: Activity {
+                bytes: self.bytes,
+                flows: self.flows,
+                intervals: self.presence(),
+                location: None,
+            },
+            managed: Managed::default(),
         };
         if record.device_type.is_none() && self.is_router() {
             self.call_it_a_router(&mut record);

@@ -124,6 +124,10 @@ impl Facts {
         self.fields.iter().flat_map(|(field, values)| values.iter().map(move |fact| (*field, fact)))
     }
 
+    pub fn has(&self, field: Field) -> bool {
+        self.fields.binary_search_by_key(&field, |(f, _)| *f).is_ok()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.total == 0
     }

@@ -4,13 +4,15 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 use eyot_capture::Frame;
-use eyot_contract::{DeviceRecord, MacAddr, Timestamp};
-use eyot_dissect::{Dissector, Field, Summary};
+use eyot_contract::{DeviceRecord, Location, MacAddr, Timestamp};
+use eyot_dissect::{Dissector, Field, Opening, Summary};
 
-use crate::addresses::{is_counted_down, is_virtual_router, AddressSource, Change, Whose};
+use crate::addresses::{is_counted_down, is_link_local, is_virtual_router, AddressSource, Change, Whose};
 use crate::counters::InventoryCounters;
+use crate::decisions::{fold, Decisions};
 use crate::device::{Changed, Device};
 use crate::facts::Taken;
+use crate::networks::LocalNetworks;
 use crate::readings::{Reading, Readings};
 
 /// Most devices kept at once.
@@ -42,6 +44,8 @@ pub struct Inventory {
     fact_bytes: usize,
     counters: InventoryCounters,
     readings: Readings,
+    decisions: Decisions,
+    local: LocalNetworks,
 }
 
 impl Inventory {
@@ -62,6 +66,23 @@ impl Inventory {
         }
         self.readings = readings;
         summary
+    }
+
+    /// What was read of the latest frame, until the next.
+    #[inline]
+    pub fn readings(&self) -> impl Iterator<Item = Reading<'_>> {
+        self.readings.iter()
+    }
+
+    /// Whether anything was read of the latest frame.
+    #[inline]
+    pub fn has_readings(&self) -> bool {
+        !self.readings.is_empty()
+    }
+
+    /// Who claims this address.
+    pub fn owner(&self, ip: IpAddr) -> Option<MacAddr> {
+        self.owners.get(&ip).copied()
     }
 
     /// How many devices there are.
@@ -90,11 +111,82 @@ impl Inventory {
         self.slots.get(*self.index.get(&mac)?)?.as_ref()
     }
 
-    /// Every device's record, by MAC address.
+    /// Every device's record, by MAC address; devices that people merged are one.
     pub fn records(&self) -> Vec<DeviceRecord> {
-        let mut records: Vec<_> = self.devices().map(Device::record).collect();
+        let mut records: Vec<_> = self
+            .devices()
+            .filter(|device| self.shown_under(device.mac) == device.mac)
+            .filter_map(|device| self.record(device.mac))
+            .collect();
         records.sort_by_key(|r| r.mac);
         records
+    }
+
+    /// What the sensor tells the world about the device with this address, under whichever of its addresses that is.
+    pub fn record(&self, mac: MacAddr) -> Option<DeviceRecord> {
+        let mac = self.shown_under(mac);
+        let mut record = self.device(mac)?.record();
+        for member in self.decisions.members(mac).iter().filter_map(|member| self.device(*member)) {
+            fold(&mut record, member.record());
+        }
+        if self.local.are_configured() {
+            record.activity.location = record.ips.iter().find(|ip| !is_link_local(**ip)).map(|ip| {
+                if self.local.contains(*ip) {
+                    Location::Local
+                } else {
+                    Location::Routed
+                }
+            });
+        }
+        self.decisions.apply(&mut record);
+        Some(record)
+    }
+
+    /// Which networks count as local.
+    pub fn set_local_networks(&mut self, local: LocalNetworks) {
+        self.local = local;
+    }
+
+    /// What people decided.
+    pub fn decisions(&self) -> &Decisions {
+        &self.decisions
+    }
+
+    /// Whether people said that both are one device.
+    pub fn are_one(&self, one: MacAddr, other: MacAddr) -> bool {
+        one == other || self.decisions.primary(one) == self.decisions.primary(other)
+    }
+
+    /// Follows other decisions from now on; every device they touch is told about again.
+    pub(crate) fn follow(&mut self, decisions: Decisions) {
+        let mut touched = self.decisions.subjects();
+        touched.extend(decisions.subjects());
+        self.decisions = decisions;
+        let deleted = self.decisions.deleted.clone();
+        if !deleted.is_empty() {
+            self.forget(|device| deleted.get(&device.mac).is_some_and(|at| device.first_seen <= *at));
+            // what is not here any more need not be forgotten again, but its row must go
+            for mac in deleted.keys().filter(|mac| !self.index.contains_key(mac)) {
+                if !self.forgotten.contains(mac) {
+                    self.forgotten.push(*mac);
+                }
+            }
+        }
+        for mac in touched {
+            if let Some(device) = self.device_mut(mac) {
+                device.unreported = Changed::Learnt;
+            }
+        }
+    }
+
+    /// The address a device is shown under: a merged one's first, while that is known.
+    fn shown_under(&self, mac: MacAddr) -> MacAddr {
+        let primary = self.decisions.primary(mac);
+        if primary != mac && self.index.contains_key(&primary) {
+            primary
+        } else {
+            mac
+        }
     }
 
     /// What was taken and refused.
@@ -127,9 +219,11 @@ impl Inventory {
     pub fn due(&self, now: Timestamp, pause: i64, refresh: i64) -> Vec<MacAddr> {
         let mut due: Vec<_> = self
             .devices()
+            .filter(|device| self.shown_under(device.mac) == device.mac)
             .filter(|device| {
                 let since = device.reported_at.map_or(i64::MAX, |at| now.0.saturating_sub(at.0));
-                match device.unreported {
+                let members = self.decisions.members(device.mac).iter().filter_map(|mac| self.device(*mac));
+                match members.map(|member| member.unreported).fold(device.unreported, Changed::max) {
                     _ if device.stale => false,
                     Changed::No => false,
                     Changed::Activity => since >= refresh,
@@ -168,6 +262,7 @@ impl Inventory {
         let Some(device) = &mut self.slots[slot] else { return };
         device.seen(at);
         device.frames += 1;
+        device.flows += u64::from(summary.opening == Some(Opening::Asked));
         device.bytes += u64::from(wire_len);
         let mut changed = Changed::Activity;
         if let Some(vlan) = summary.vlan {
@@ -412,6 +507,7 @@ impl Inventory {
                 }
             }
             self.free.push(at);
+            self.decisions.forget(device.mac);
             self.forgotten.push(device.mac);
             count += 1;
         }

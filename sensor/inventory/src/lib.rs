@@ -9,17 +9,22 @@
 
 mod addresses;
 mod counters;
+mod decisions;
 mod device;
 mod facts;
 mod inventory;
+mod networks;
 mod protocols;
 mod readings;
 mod store;
 
-pub use addresses::{Address, AddressSource, MAX_ADDRESSES};
+pub use addresses::{is_virtual_router, Address, AddressSource, MAX_ADDRESSES};
 pub use counters::InventoryCounters;
-pub use device::Device;
+pub use decisions::{Decision, DecisionError, Decisions, MAX_DECISIONS, MAX_SET_CHARS, MERGED};
+pub use device::{Device, MAX_INTERVALS};
 pub use facts::{StoredFact, MAX_FACTS, MAX_VALUES};
 pub use inventory::{Inventory, MAX_DEVICES, MAX_FACT_BYTES, PRESENT_FOR, RETENTION};
+pub use networks::{LocalNetworks, Network};
+pub use readings::Reading;
 
-pub use store::{Spool, SpoolState, Store, StoreError, MAX_SPOOLED};
+pub use store::{LearntRow, Spool, SpoolState, Store, StoreError, MAX_SPOOLED};

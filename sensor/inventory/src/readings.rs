@@ -22,13 +22,18 @@ struct Entry {
     end: usize,
 }
 
-/// One reading.
+/// One reading, as the dissector gave it.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading<'a> {
+    /// The device it is about.
     pub mac: MacAddr,
+    /// The address that device used or was given.
     pub ip: Option<IpAddr>,
+    /// VLAN.
     pub vlan: Option<u16>,
+    /// Where it was read.
     pub field: Field,
+    /// What was read.
     pub value: &'a str,
 }
 
@@ -49,6 +54,10 @@ impl Readings {
             start,
             end: self.text.len(),
         });
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Reading<'_>> {

@@ -4,6 +4,8 @@
 //! moment leaves the file as it was after some save. Records for the portal are put into the spool in the same
 //! transaction that notes them as reported. [`Spool`] is the uplink's own connection to the same file.
 
+mod decisions;
+mod findings;
 mod schema;
 mod spool;
 
@@ -12,13 +14,15 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use eyot_contract::{MacAddr, Timestamp};
+use eyot_contract::{Interval, MacAddr, Timestamp};
 use eyot_dissect::Field;
 use rusqlite::{params, Connection, Transaction, TransactionBehavior};
 
+pub use findings::LearntRow;
 pub use spool::{Spool, SpoolState, MAX_SPOOLED};
 
 use crate::addresses::{Address, AddressSource};
+use crate::decisions::DecisionError;
 use crate::device::{Changed, Device};
 use crate::facts::StoredFact;
 use crate::inventory::Inventory;
@@ -63,6 +67,9 @@ pub enum StoreError {
         #[source]
         source: rusqlite::Error,
     },
+    /// A decision is not possible.
+    #[error(transparent)]
+    Decision(#[from] DecisionError),
     /// A stored record cannot be read back.
     #[error("a record in the spool is damaged")]
     Record {
@@ -86,6 +93,8 @@ impl StoreError {
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
+    /// Number of the decisions that the inventory follows.
+    decisions: Option<String>,
 }
 
 impl Store {
@@ -94,7 +103,7 @@ impl Store {
     /// # Errors
     /// When it cannot be made or is something else.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Ok(Self { connection: schema::open(path.as_ref())? })
+        Ok(Self { connection: schema::open(path.as_ref())?, decisions: None })
     }
 
     /// Opens an existing file for looking, also beside a running sensor.
@@ -102,7 +111,7 @@ impl Store {
     /// # Errors
     /// When it is not there or is something else.
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Ok(Self { connection: schema::open_read_only(path.as_ref())? })
+        Ok(Self { connection: schema::open_read_only(path.as_ref())?, decisions: None })
     }
 
     /// Everything in it.
@@ -112,6 +121,7 @@ impl Store {
     pub fn load(&self) -> Result<Inventory, StoreError> {
         let mut inventory = Inventory::new();
         self.read(&mut inventory).map_err(StoreError::step("read the devices"))?;
+        inventory.follow(decisions::read(&self.connection)?);
         Ok(inventory)
     }
 
@@ -137,7 +147,7 @@ impl Store {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
         for mac in &inventory.forgotten {
-            for table in ["device", "address", "fact", "spool"] {
+            for table in ["device", "address", "fact", "spool", "decision"] {
                 transaction
                     .prepare_cached(&format!("DELETE FROM {table} WHERE mac = ?1"))
                     .and_then(|mut s| s.execute([number(*mac)]))
@@ -147,11 +157,11 @@ impl Store {
         for device in changed.iter().filter_map(|mac| inventory.device(*mac)) {
             write(&transaction, device).map_err(&failed)?;
         }
-        for device in report.iter().filter_map(|mac| inventory.device(*mac)) {
-            spool::put(&transaction, &device.record(), now)?;
+        for record in report.iter().filter_map(|mac| inventory.record(*mac)) {
+            spool::put(&transaction, &record, now)?;
             transaction
                 .prepare_cached("UPDATE device SET reported_at = ?2 WHERE mac = ?1")
-                .and_then(|mut s| s.execute([number(device.mac), now.0]))
+                .and_then(|mut s| s.execute([number(record.mac), now.0]))
                 .map_err(&failed)?;
         }
         spool::enforce_bound(&transaction)?;
@@ -165,7 +175,13 @@ impl Store {
             device.facts.all_saved();
             device.addresses.all_saved();
         }
-        for mac in report {
+        let told: Vec<MacAddr> = report
+            .iter()
+            .flat_map(|mac| inventory.decisions().members(*mac))
+            .chain(report)
+            .copied()
+            .collect();
+        for mac in &told {
             let Some(device) = inventory.device_mut(*mac) else { continue };
             device.unreported = Changed::No;
             device.reported_at = Some(now);
@@ -181,7 +197,8 @@ impl Store {
             .connection
             .prepare("SELECT field, value, first_seen, last_seen, count, weak FROM fact WHERE mac = ?1")?;
         let mut devices = self.connection.prepare(
-            "SELECT mac, first_seen, last_seen, frames, bytes, vlans, protocols, router, reported_at, identity
+            "SELECT mac, first_seen, last_seen, frames, bytes, vlans, protocols, router, reported_at, identity,
+             flows, present_since, intervals
              FROM device",
         )?;
         let mut rows = devices.query([])?;
@@ -203,6 +220,9 @@ impl Store {
             }
             device.reported_at = row.get::<_, Option<i64>>(8)?.map(Timestamp);
             device.stored_identity = Some(row.get(9)?);
+            device.flows = row.get::<_, i64>(10)? as u64;
+            device.present_since = row.get::<_, Option<i64>>(11)?.map_or(device.first_seen, Timestamp);
+            device.intervals = intervals(&row.get::<_, String>(12)?);
             let mut rows = addresses.query([key])?;
             while let Some(row) = rows.next()? {
                 let (ip, source): (String, String) = (row.get(0)?, row.get(2)?);
@@ -245,11 +265,14 @@ fn write(transaction: &Transaction<'_>, device: &Device) -> rusqlite::Result<()>
     let mac = number(device.mac);
     let vlans: Vec<String> = device.vlans.iter().map(u16::to_string).collect();
     let protocols: Vec<&str> = device.protocols.names().collect();
+    let intervals: Vec<String> =
+        device.intervals.iter().map(|i| format!("{}-{}", i.from.0, i.to.0)).collect();
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO device
-             (mac, first_seen, last_seen, frames, bytes, vlans, protocols, router, reported_at, identity)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             (mac, first_seen, last_seen, frames, bytes, vlans, protocols, router, reported_at, identity,
+              flows, present_since, intervals)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             mac,
@@ -262,6 +285,9 @@ fn write(transaction: &Transaction<'_>, device: &Device) -> rusqlite::Result<()>
             device.is_router(),
             device.reported_at.map(|t| t.0),
             device.identity_digest(),
+            device.flows as i64,
+            device.present_since.0,
+            intervals.join(","),
         ])?;
     if device.addresses.removed {
         transaction.prepare_cached("DELETE FROM address WHERE mac = ?1")?.execute([mac])?;
@@ -300,6 +326,15 @@ fn write(transaction: &Transaction<'_>, device: &Device) -> rusqlite::Result<()>
         ])?;
     }
     Ok(())
+}
+
+/// `from-to`, joined by commas. Times before 1970, which would have a sign, are given up.
+fn intervals(text: &str) -> Vec<Interval> {
+    let one = |part: &str| {
+        let (from, to) = part.split_once('-')?;
+        Some(Interval { from: Timestamp(from.parse().ok()?), to: Timestamp(to.parse().ok()?) })
+    };
+    text.split(',').filter_map(one).collect()
 }
 
 /// A MAC address as the tables' key.

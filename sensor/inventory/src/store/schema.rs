@@ -2,7 +2,8 @@
 //!
 //! MAC addresses are 48-bit integers, times microseconds since 1970 (UTC). Protocol and field names are the dissector's,
 //! so that a newer version which knows more of them reads older files and the other way round. Identities are not stored:
-//! they are made again from the facts, by the rules of the version that reads them.
+//! they are made again from the facts, by the rules of the version that reads them. A file of an older version is brought
+//! to the present one, step by step, in one transaction.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -15,7 +16,9 @@ use uuid::Uuid;
 use super::StoreError;
 
 /// Version of the tables below, kept in the file's `user_version`.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = STEPS.len() as i64;
+/// What makes each version of the one before.
+const STEPS: [&str; 2] = [TABLES, FINDINGS_AND_DECISIONS];
 /// How long a writer waits for the other one (inventory, uplink).
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -70,6 +73,41 @@ CREATE TABLE meta (
 ) WITHOUT ROWID;
 ";
 
+/// Since version 2.
+const FINDINGS_AND_DECISIONS: &str = "
+ALTER TABLE device ADD COLUMN flows INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE device ADD COLUMN present_since INTEGER;
+-- closed stretches of presence, `from-to`, joined by commas
+ALTER TABLE device ADD COLUMN intervals TEXT NOT NULL DEFAULT '';
+-- whole findings as the portal is told them; queued_at: waits to be reported since then
+CREATE TABLE finding (
+    id TEXT PRIMARY KEY,
+    last_seen INTEGER NOT NULL,
+    queued_at INTEGER,
+    record TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX finding_order ON finding (queued_at) WHERE queued_at IS NOT NULL;
+-- what is usual on this network: servers, types of devices, since when it is being watched
+CREATE TABLE learnt (
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    first_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
+-- what people decided about devices; the rows are made by the command line and the console, the sensor follows them
+CREATE TABLE decision (
+    kind TEXT NOT NULL,
+    mac INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (kind, mac, key)
+) WITHOUT ROWID;
+INSERT INTO meta (key, value) VALUES ('decisions', '0');
+";
+
 /// Opens the file for writing and brings it to the present schema.
 pub fn open(path: &Path) -> Result<Connection, StoreError> {
     // made here rather than by SQLite so that nobody else may read it
@@ -87,9 +125,13 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
-    match version(&transaction).map_err(failed)? {
-        0 => {
-            transaction.execute_batch(TABLES).map_err(failed)?;
+    let found = version(&transaction).map_err(failed)?;
+    let Some(steps) = usize::try_from(found).ok().and_then(|done| STEPS.get(done..)) else {
+        return Err(StoreError::Version { path: path.to_owned(), found, known: SCHEMA_VERSION });
+    };
+    for (number, step) in steps.iter().enumerate() {
+        transaction.execute_batch(step).map_err(failed)?;
+        if found == 0 && number == 0 {
             for (key, value) in
                 [("epoch", Uuid::new_v4().to_string()), ("sequence", "0".into()), ("dropped", "0".into())]
             {
@@ -97,10 +139,10 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
                     .execute("INSERT INTO meta (key, value) VALUES (?1, ?2)", [key, &value])
                     .map_err(failed)?;
             }
-            transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
         }
-        SCHEMA_VERSION => {}
-        found => return Err(StoreError::Version { path: path.to_owned(), found, known: SCHEMA_VERSION }),
+    }
+    if !steps.is_empty() {
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
     }
     transaction.commit().map_err(failed)?;
     Ok(connection)

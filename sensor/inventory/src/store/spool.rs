@@ -1,7 +1,8 @@
 //! What the portal has not acknowledged yet.
 //!
 //! The spool holds the latest record of each device that waits to be told about: a newer record of the same device takes
-//! the place of the older one, since each is whole. [`Spool::next`] turns the oldest records into a batch with the next
+//! the place of the older one, since each is whole. Findings travel in the same batches; they wait where they are kept,
+//! with a note that they do. [`Spool::next`] turns the oldest records into a batch with the next
 //! sequence number and keeps that batch, byte for byte, until [`Spool::acknowledge`]; after a crash the same number
 //! carries the same content again, and the portal, which remembers numbers, counts it once.
 //!
@@ -15,11 +16,11 @@
 
 use std::path::Path;
 
-use eyot_contract::{DeviceBatch, DeviceRecord, Timestamp, MAX_BATCH_DEVICES};
+use eyot_contract::{DeviceBatch, DeviceRecord, Timestamp, MAX_BATCH_DEVICES, MAX_BATCH_FINDINGS};
 use rusqlite::{params, Connection, OptionalExtension, TransactionBehavior};
 use uuid::Uuid;
 
-use super::{number, schema, StoreError};
+use super::{findings, number, schema, StoreError};
 
 /// Most records that wait; the oldest is dropped for a new one, and counted.
 pub const MAX_SPOOLED: u64 = 100_000;
@@ -82,15 +83,21 @@ impl Spool {
                 );
             }
         }
-        if devices.is_empty() {
+        let told = findings::queued(&transaction, limit.min(MAX_BATCH_FINDINGS))?;
+        if devices.is_empty() && told.is_empty() {
             return Ok(None);
         }
         let sequence = count(&transaction, "sequence").map_err(&failed)? + 1;
         let epoch: String = transaction
             .query_row("SELECT value FROM meta WHERE key = 'epoch'", [], |row| row.get(0))
             .map_err(&failed)?;
-        let batch =
-            DeviceBatch { epoch: epoch.parse::<Uuid>().unwrap_or_default(), sequence, sent: now, devices, findings: Vec::new() };
+        let batch = DeviceBatch {
+            epoch: epoch.parse::<Uuid>().unwrap_or_default(),
+            sequence,
+            sent: now,
+            devices,
+            findings: told,
+        };
         let text = serde_json::to_string(&batch).map_err(|source| StoreError::Record { source })?;
         transaction
             .execute("INSERT INTO flight (sequence, batch) VALUES (?1, ?2)", params![sequence as i64, text])
@@ -101,6 +108,7 @@ impl Spool {
                 .and_then(|mut s| s.execute([key]))
                 .map_err(&failed)?;
         }
+        findings::take_off_the_queue(&transaction, &batch.findings)?;
         set_count(&transaction, "sequence", sequence).map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
         Ok(Some(batch))
@@ -127,7 +135,9 @@ impl Spool {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
         let Some(batch) = in_flight(&transaction)? else { return Ok(0) };
-        let dropped = if let [_] = batch.devices[..] { 1 } else { 0 };
+        // findings go back to wait too, unless one of them stands alone
+        let alone = batch.devices.len() + batch.findings.len() == 1;
+        let dropped = u64::from(alone);
         if dropped == 0 {
             for record in &batch.devices {
                 let text = serde_json::to_string(record).map_err(|source| StoreError::Record { source })?;
@@ -139,6 +149,7 @@ impl Spool {
                     .and_then(|mut s| s.execute(params![number(record.mac), batch.sent.0, text]))
                     .map_err(&failed)?;
             }
+            findings::put_on_the_queue(&transaction, &batch.findings, batch.sent)?;
         } else {
             add_dropped(&transaction, dropped).map_err(&failed)?;
         }
@@ -153,12 +164,17 @@ impl Spool {
     /// When the database cannot be read.
     pub fn state(&self) -> Result<SpoolState, StoreError> {
         let failed = StoreError::step("count the spool");
-        let in_flight = in_flight(&self.connection)?.map_or(0, |batch| batch.devices.len() as u64);
+        let in_flight = in_flight(&self.connection)?
+            .map_or(0, |batch| (batch.devices.len() + batch.findings.len()) as u64);
         let (waiting, oldest) = self
             .connection
-            .query_row("SELECT count(*), min(queued_at) FROM spool", [], |row| {
-                Ok((row.get::<_, i64>(0)? as u64, row.get::<_, Option<i64>>(1)?.map(Timestamp)))
-            })
+            .query_row(
+                "SELECT count(*), min(queued_at) FROM
+                 (SELECT queued_at FROM spool
+                  UNION ALL SELECT queued_at FROM finding WHERE queued_at IS NOT NULL)",
+                [],
+                |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, Option<i64>>(1)?.map(Timestamp))),
+            )
             .map_err(&failed)?;
         Ok(SpoolState {
             waiting,

@@ -6,10 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use eyot_capture::{Frame, LinkType};
-use eyot_contract::{DeviceRecord, MacAddr, Timestamp};
+use eyot_contract::{Attribute, DeviceRecord, DeviceType, MacAddr, Timestamp};
 use eyot_dissect::{Dissector, Limits};
 
 use super::*;
+use crate::decisions::Decision;
 
 const MICROS: i64 = 1_000_000;
 
@@ -120,7 +121,7 @@ fn other_files_and_newer_schemas_are_refused_with_a_remedy() {
     Store::open(&newer).unwrap();
     Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let message = Store::open(&newer).unwrap_err().to_string();
-    assert!(message.contains("schema version 99, this program knows 1"), "{message}");
+    assert!(message.contains("schema version 99, this program knows 2"), "{message}");
     assert!(matches!(Store::open_read_only(dir.path().join("none")), Err(StoreError::Open { .. })));
     assert!(matches!(Store::open("/nonexistent/x.sqlite"), Err(StoreError::Create { .. })));
 }
@@ -217,4 +218,126 @@ fn nothing_is_marked_saved_or_reported_when_the_disk_says_no() {
     store.save(&mut inventory, false, &macs, Timestamp(12)).unwrap();
     assert_eq!(stored(&path).len(), 2);
     assert_eq!(Spool::open(&path).unwrap().state().unwrap().waiting, 2);
+}
+
+#[test]
+fn a_file_of_the_first_version_is_brought_up_and_keeps_its_devices() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("inventory.sqlite");
+    let mut inventory = Inventory::new();
+    hear(&mut inventory, &arp(1), 5);
+    Store::open(&path).unwrap().save(&mut inventory, true, &[], Timestamp(6)).unwrap();
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(
+        "DROP TABLE finding; DROP TABLE learnt; DROP TABLE decision; DELETE FROM meta WHERE key = 'decisions';
+         ALTER TABLE device DROP COLUMN flows; ALTER TABLE device DROP COLUMN present_since;
+         ALTER TABLE device DROP COLUMN intervals; PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(old);
+    let store = Store::open(&path).unwrap();
+    assert_eq!(store.load().unwrap().len(), 1);
+    assert!(store.findings().unwrap().is_empty());
+}
+
+#[test]
+fn decisions_hold_over_restarts_and_can_be_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("inventory.sqlite");
+    let mut inventory = Inventory::new();
+    for n in 1..=3 {
+        hear(&mut inventory, &arp(n), i64::from(n));
+    }
+    inventory.identify(usize::MAX);
+    let mut store = Store::open(&path).unwrap();
+    store.save(&mut inventory, true, &[], Timestamp(9)).unwrap();
+    let [one, two, three] = [1, 2, 3].map(mac);
+    let stranger = mac(9);
+    for (decision, said) in [
+        (Decision::Merge(vec![one]), "1 devices are given; 2 to 10"),
+        (Decision::Merge(vec![one, one]), "1 devices are given"),
+        (Decision::Merge(vec![one, stranger]), "no such device is known"),
+        (Decision::Unmerge(one), "is not merged"),
+        (Decision::Set(one, Attribute::Type, "teapot".into()), "is not a device type; known are voip_phone"),
+        (Decision::Set(one, Attribute::Model, " ".into()), "the value is empty"),
+    ] {
+        let message = store.decide(&decision, Timestamp(10)).unwrap_err().to_string();
+        assert!(message.contains(said), "{decision:?} gave {message:?}");
+    }
+    for decision in [
+        Decision::Merge(vec![one, two]),
+        Decision::Set(one, Attribute::Type, "camera".into()),
+        Decision::Set(one, Attribute::Model, "P1435".into()),
+        Decision::Authorize(one, Some(true)),
+    ] {
+        store.decide(&decision, Timestamp(10)).unwrap();
+    }
+    assert!(store.decide(&Decision::Merge(vec![two, three]), Timestamp(10)).is_err());
+
+    // the running sensor's side
+    store.follow_decisions(&mut inventory).unwrap();
+    for inventory in [&inventory, &Store::open(&path).unwrap().load().unwrap()] {
+        let records = inventory.records();
+        assert_eq!(records.len(), 2);
+        let merged = &records[0];
+        assert_eq!((merged.mac, merged.managed.macs.as_slice()), (one, &[two][..]));
+        assert_eq!(merged.ips.len(), 2);
+        assert_eq!((merged.model.as_deref(), merged.device_type), (Some("P1435"), Some(DeviceType::Camera)));
+        assert_eq!(merged.managed.authorized, Some(true));
+        assert_eq!(merged.managed.set, [Attribute::Model, Attribute::Type]);
+        assert_eq!(merged.frames, 2);
+        assert!(inventory.are_one(one, two) && !inventory.are_one(one, three));
+    }
+    assert_eq!(inventory.due(Timestamp(20), 0, 0), [one, three], "what is merged is told under one address");
+    store.save(&mut inventory, true, &[one, three], Timestamp(20)).unwrap();
+    assert!(inventory.due(Timestamp(21), 0, 0).is_empty());
+    hear(&mut inventory, &arp(2), 30);
+    assert_eq!(inventory.due(Timestamp(40), 0, 0), [one], "a sign of life of a part is one of the whole");
+
+    for decision in [
+        Decision::Unmerge(two),
+        Decision::Unset(one, Attribute::Type),
+        Decision::Authorize(one, None),
+        Decision::Delete(three),
+    ] {
+        store.decide(&decision, Timestamp(50 * MICROS)).unwrap();
+    }
+    store.follow_decisions(&mut inventory).unwrap();
+    let records = inventory.records();
+    assert_eq!(records.iter().map(|r| r.mac).collect::<Vec<_>>(), [one, two]);
+    assert_eq!((records[0].device_type, records[0].managed.authorized), (None, None));
+    assert_eq!(records[0].model.as_deref(), Some("P1435"), "what was not taken back stays");
+    hear(&mut inventory, &arp(3), 60);
+    store.save(&mut inventory, true, &[], Timestamp(61)).unwrap();
+    store.follow_decisions(&mut inventory).unwrap();
+    let again = Store::open(&path).unwrap().load().unwrap();
+    assert_eq!(
+        again.device(three).unwrap().first_seen(),
+        Timestamp(60 * MICROS),
+        "seen again, it is a new device"
+    );
+}
+
+#[test]
+fn presence_is_kept_in_stretches() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("inventory.sqlite");
+    let mut inventory = Inventory::new();
+    let hour = 3_600;
+    for at in [10, 20, hour, hour + 5, 3 * hour] {
+        hear(&mut inventory, &arp(1), at);
+    }
+    let stretches = |inventory: &Inventory| {
+        let presence = inventory.device(mac(1)).unwrap().presence();
+        presence.iter().map(|i| (i.from.0 / MICROS, i.to.0 / MICROS)).collect::<Vec<_>>()
+    };
+    let expected = [(10, 20), (hour, hour + 5), (3 * hour, 3 * hour)];
+    assert_eq!(stretches(&inventory), expected);
+    Store::open(&path).unwrap().save(&mut inventory, true, &[], Timestamp(0)).unwrap();
+    let mut again = Store::open(&path).unwrap().load().unwrap();
+    assert_eq!(stretches(&again), expected);
+    for n in 4..100 {
+        hear(&mut again, &arp(1), n * hour);
+    }
+    assert_eq!(stretches(&again).len(), crate::MAX_INTERVALS + 1);
 }
