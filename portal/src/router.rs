@@ -55,6 +55,11 @@ pub fn router(portal: Arc<Portal>) -> Router {
             "/api/v1/managed-endpoints",
             put(api::plans::replace_managed).layer(DefaultBodyLimit::max(MAX_LIST_BODY)),
         )
+        .route("/api/v1/findings", get(api::findings::list).patch(api::findings::work))
+        .route("/api/v1/findings/{id}", get(api::findings::one))
+        .route("/api/v1/recommendations", get(api::findings::recommendations))
+        .route("/api/v1/suppressions", get(api::findings::suppressions).post(api::findings::suppress))
+        .route("/api/v1/suppressions/{id}", delete(api::findings::unsuppress))
         .route("/api/v1/devices", get(api::devices::list))
         .route("/api/v1/devices/{id}", get(api::devices::one));
     let people = Router::new()
@@ -71,6 +76,12 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/sensors/{id}/delete", get(pages::sensors::confirm_deletion).post(pages::sensors::delete))
         .route("/devices", get(pages::inventory::list))
         .route("/devices/columns", post(pages::inventory::choose_columns))
+        .route("/alerts", get(pages::findings::alerts))
+        .route("/alerts/work", post(pages::findings::work))
+        .route("/alerts/suppressions", get(pages::findings::suppressions).post(pages::findings::suppress))
+        .route("/alerts/suppressions/remove", post(pages::findings::unsuppress))
+        .route("/alerts/{id}", get(pages::findings::one))
+        .route("/recommendations", get(pages::findings::recommendations))
         .route("/plans", get(pages::plans::show).post(pages::plans::add))
         .route("/plans/cancel", post(pages::plans::cancel))
         .route("/plans/managed", post(pages::plans::import).layer(DefaultBodyLimit::max(MAX_LIST_BODY)))

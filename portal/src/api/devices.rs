@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::Json;
 use eyot_contract::{
     BatchAcknowledged, DeviceBatch, DeviceRecord, Refusal, RefusalCode, Timestamp, MAX_BATCH_DEVICES,
+    MAX_BATCH_FINDINGS,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -26,10 +27,12 @@ pub async fn take(
     sensor: Sensor,
     Told(batch): Told<DeviceBatch>,
 ) -> Result<Json<BatchAcknowledged>, Refused> {
-    let count = batch.devices.len();
-    if count > MAX_BATCH_DEVICES {
-        let message =
-            format!("the batch holds {count} devices and the portal takes at most {MAX_BATCH_DEVICES}");
+    let (count, findings) = (batch.devices.len(), batch.findings.len());
+    if count > MAX_BATCH_DEVICES || findings > MAX_BATCH_FINDINGS {
+        let message = format!(
+            "the batch holds {count} devices and {findings} findings, and the portal takes at most \
+             {MAX_BATCH_DEVICES} and {MAX_BATCH_FINDINGS}"
+        );
         return Err(Refused(
             StatusCode::PAYLOAD_TOO_LARGE,
             Refusal { code: RefusalCode::BadRequest, message },

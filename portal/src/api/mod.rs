@@ -3,6 +3,7 @@
 //! Sensors get [`Refusal`]s as the contract has them; programs get a [`Problem`].
 
 pub mod devices;
+pub mod findings;
 mod guard;
 pub mod plans;
 pub mod sensors;

@@ -9,10 +9,11 @@ use uuid::Uuid;
 use super::inventory::percent;
 use super::label::label_or_unknown;
 use super::layout::{page, Place};
-use super::{missing, Failed};
+use super::{findings, missing, Failed};
+use crate::api::findings::PAGE;
 use crate::api::{App, Viewer};
 use crate::moments::{moment, relative};
-use crate::store::{Device, Sighting};
+use crate::store::{Device, FindingQuery, Sighting};
 
 /// `GET /devices/{id}`.
 ///
@@ -24,11 +25,14 @@ pub async fn one(State(portal): App, Viewer(user): Viewer, Path(id): Path<Uuid>)
     };
     let sightings = portal.store.sightings(id).await?;
     let record = &device.record;
+    let asked = FindingQuery { mac: Some(record.mac), limit: PAGE, ..FindingQuery::default() };
+    let open = portal.store.findings(&asked).await?;
     let title = record.hostname.clone().unwrap_or_else(|| record.mac.to_string());
     let body = html! {
         p.path { a href="/devices" { "Device inventory" } }
         h1 { (title) }
         (attributes(&device, Timestamp::now()))
+        (findings::of_device(&open, record.mac))
         @for sighting in &sightings { (evidence(sighting)) }
     };
     Ok(page(Some(&user), Place::Devices, &title, &body).into_response())

@@ -13,6 +13,10 @@ pub enum Place {
     Sensors,
     /// The inventory.
     Devices,
+    /// What happened.
+    Alerts,
+    /// What should be changed.
+    Recommendations,
     /// What is committed to.
     Plans,
     /// Who changed what.
@@ -21,10 +25,12 @@ pub enum Place {
     Elsewhere,
 }
 
-const PLACES: [(Place, &str, &str); 5] = [
+const PLACES: [(Place, &str, &str); 7] = [
     (Place::GettingStarted, "/getting-started", "Getting started"),
     (Place::Sensors, "/sensors", "Sites and sensors"),
     (Place::Devices, "/devices", "Device inventory"),
+    (Place::Alerts, "/alerts", "Alerts"),
+    (Place::Recommendations, "/recommendations", "Recommendations"),
     (Place::Plans, "/plans", "Plans and pricing"),
     (Place::Audit, "/audit", "Audit log"),
 ];

@@ -6,6 +6,7 @@
 pub mod assets;
 pub mod audit;
 pub mod device;
+pub mod findings;
 pub mod getting_started;
 pub mod inventory;
 mod label;

@@ -48,6 +48,12 @@ actions! {
     PlanCancelled = "plan.cancelled", "Plan cancelled";
     /// The list of managed endpoints was replaced.
     ManagedImported = "managed.imported", "Managed endpoints imported";
+    /// A finding's status or note was changed.
+    FindingChanged = "finding.changed", "Finding changed";
+    /// A rule that hides findings was added.
+    SuppressionAdded = "suppression.added", "Suppression rule added";
+    /// A rule that hides findings was removed.
+    SuppressionRemoved = "suppression.removed", "Suppression rule removed";
     /// An account was added.
     UserAdded = "user.added", "Account added";
     /// An account was removed.

@@ -10,7 +10,7 @@ use sqlx::{AnyConnection, Row};
 use std::net::IpAddr;
 use uuid::Uuid;
 
-use super::{Doing, Store, StoreError};
+use super::{findings, Doing, Store, StoreError};
 use crate::rules::consolidation::consolidate;
 
 /// What became of a batch.
@@ -49,6 +49,9 @@ impl Store {
             let (zone, alone) = zone_of(write.on(), &sensor).await?;
             for record in &batch.devices {
                 keep(write.on(), &sensor, &zone, alone, record, at).await?;
+            }
+            for finding in &batch.findings {
+                findings::keep(write.on(), &sensor, finding, at).await?;
             }
         }
         write.commit(DOING).await?;

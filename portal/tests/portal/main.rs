@@ -7,6 +7,7 @@ mod access;
 mod cli;
 mod durability;
 mod enrolment;
+mod findings;
 mod ingest;
 mod pages;
 mod plans;
