@@ -20,10 +20,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("eyot-dissect", &["eyot-contract", "eyot-capture"]),
     ("eyot-identify", &["eyot-contract", "eyot-capture", "eyot-dissect"]),
     ("eyot-inventory", &["eyot-contract", "eyot-capture", "eyot-dissect", "eyot-identify"]),
+    ("eyot-findings", &["eyot-contract", "eyot-capture", "eyot-dissect", "eyot-inventory"]),
     ("eyot-uplink", &["eyot-contract"]),
     (
         "eyot-sensor",
-        &["eyot-contract", "eyot-client", "eyot-capture", "eyot-dissect", "eyot-identify", "eyot-inventory"],
+        &[
+            "eyot-contract",
+            "eyot-client",
+            "eyot-capture",
+            "eyot-dissect",
+            "eyot-identify",
+            "eyot-inventory",
+            "eyot-findings",
+        ],
     ),
     // the other wings
     ("eyot-appliance", &["eyot-contract", "eyot-client", "eyot-iso"]),
