@@ -122,9 +122,15 @@ impl Device {
         self.facts.iter()
     }
 
-    /// What kind of thing it is taken for, and how sure the identification is as a whole.
+    /// What kind of thing it is taken for, and how sure the strongest reason for that is.
     pub fn device_type(&self) -> Option<(DeviceType, f32)> {
-        Some((self.identity.device_type?, self.identity.confidence))
+        let device_type = self.identity.device_type?;
+        let reasons = self.identity.evidence.iter();
+        let strongest = reasons
+            .filter(|e| e.attribute == Attribute::Type && e.value == device_type.name())
+            .map(|e| e.confidence)
+            .fold(0.0, f32::max);
+        Some((device_type, strongest))
     }
 
     /// Whether it was heard saying anything in this field.
