@@ -7,10 +7,32 @@ use eyot_contract::Timestamp;
 pub struct LinkType(pub u16);
 
 impl LinkType {
+    /// BSD loopback: an address family of four bytes, in the writer's byte order, then IP.
+    pub const NULL: Self = Self(0);
     /// IEEE 802.3 Ethernet.
     pub const ETHERNET: Self = Self(1);
+    /// Raw IP as some BSDs number it.
+    pub const RAW_BSD: Self = Self(12);
+    /// Raw IP as OpenBSD numbers it.
+    pub const RAW_OPENBSD: Self = Self(14);
     /// Raw IPv4 or IPv6, no link header.
     pub const RAW: Self = Self(101);
+    /// IEEE 802.11.
+    pub const WIFI: Self = Self(105);
+    /// OpenBSD loopback: an address family of four bytes, then IP.
+    pub const LOOP: Self = Self(108);
+    /// IEEE 802.11 behind a Prism monitor header.
+    pub const WIFI_PRISM: Self = Self(119);
+    /// IEEE 802.11 behind a radiotap header.
+    pub const WIFI_RADIOTAP: Self = Self(127);
+    /// IEEE 802.11 behind an AVS header.
+    pub const WIFI_AVS: Self = Self(163);
+    /// Per-Packet Information, then what it says follows.
+    pub const PPI: Self = Self(192);
+    /// Raw IPv4.
+    pub const IPV4: Self = Self(228);
+    /// Raw IPv6.
+    pub const IPV6: Self = Self(229);
     /// Linux "cooked" v1.
     pub const LINUX_SLL: Self = Self(113);
     /// Linux "cooked" v2.

@@ -6,12 +6,18 @@ use std::net::IpAddr;
 use eyot_capture::Frame;
 use eyot_contract::MacAddr;
 
+use crate::duplicate::Duplicates;
 use crate::flow::Flows;
-use crate::link::{self, Kind, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6};
-use crate::packet::{self, Network, Packet};
+use crate::fragments::{Fragment, FragmentCounters, Fragments};
+use crate::link::{self, Kind, Link, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6};
+use crate::packet::{self, Network, Packet, Piece};
 use crate::readings::Readings;
 use crate::registry::{Dispatch, Outcome, PROTOCOLS};
+use crate::tunnel::{self, Inside, Tunnel};
 use crate::{arp, Observation};
+
+/// Tunnels in tunnels followed at most; more is not a network but an attack.
+const MAX_TUNNELS: usize = 4;
 
 /// Bounds on what is remembered between frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +70,10 @@ pub struct Summary {
     pub destination_port: u16,
     /// How a TCP connection begins, where the frame begins one.
     pub opening: Option<Opening>,
+    /// The innermost tunnel it came in. Everything else here is of what was inside.
+    pub tunnel: Option<Tunnel>,
+    /// The same frame passed a moment ago, and was counted and read then.
+    pub duplicate: bool,
     /// Less was captured than was sent.
     pub truncated: bool,
     /// Registry name of the protocol that was read, if one was.
@@ -98,10 +108,16 @@ pub struct ProtocolCounters {
 pub struct Counters {
     /// Frames seen.
     pub frames: u64,
+    /// Frames that a mirror port showed a second time; they were not read again.
+    pub duplicates: u64,
+    /// Frames that were inside a tunnel.
+    pub tunnelled: u64,
     /// Frames of which less was captured than was sent.
     pub truncated: u64,
     /// Frames whose link header could not be read, or of a link type that is not known.
     pub unknown_link: u64,
+    /// IP fragments.
+    pub fragments: FragmentCounters,
     /// Connections forgotten, while still being read, because the table was full.
     pub flows_evicted: u64,
     /// Directions given up, while being collected, because too many were.
@@ -136,9 +152,19 @@ impl Counters {
 /// Turns frames into observations.
 pub struct Dissector {
     dispatch: Dispatch,
+    core: Core,
+}
+
+/// What is remembered between frames.
+struct Core {
+    duplicates: Duplicates,
+    fragments: Fragments,
     flows: Flows,
     counters: Counters,
 }
+
+/// Where readings go.
+type Sink<'s> = &'s mut dyn FnMut(&Observation<'_>);
 
 impl Dissector {
     /// A dissector that has seen nothing.
@@ -149,30 +175,57 @@ impl Dissector {
             .collect();
         Self {
             dispatch: Dispatch::new(),
-            flows: Flows::new(&limits),
-            counters: Counters { protocols, ..Counters::default() },
+            core: Core {
+                duplicates: Duplicates::new(),
+                fragments: Fragments::default(),
+                flows: Flows::new(&limits),
+                counters: Counters { protocols, ..Counters::default() },
+            },
         }
     }
 
     /// Reads one frame, gives every reading to `sink` and returns what the frame itself was.
+    #[inline]
     pub fn frame(&mut self, frame: &Frame<'_>, sink: &mut impl FnMut(&Observation<'_>)) -> Summary {
-        let summary = self.read(frame, sink);
-        self.counters.frames += 1;
-        self.counters.truncated += u64::from(summary.truncated);
+        let Self { dispatch, core } = self;
+        core.counters.frames += 1;
+        let cut = usize::try_from(frame.wire_len).is_ok_and(|length| frame.bytes.len() < length);
+        let Some(link) = link::read(frame) else {
+            core.counters.unknown_link += 1;
+            core.counters.truncated += u64::from(cut);
+            return Summary { vlan: frame.vlan, truncated: cut, ..Summary::default() };
+        };
+        let summary = core.link(dispatch, frame, &link, cut, sink);
+        core.counters.truncated += u64::from(summary.truncated);
         summary
     }
 
     /// Counts since the start.
     pub fn counters(&self) -> Counters {
-        self.counters.clone()
+        Counters { fragments: self.core.fragments.counters(), ..self.core.counters.clone() }
     }
+}
 
-    fn read(&mut self, frame: &Frame<'_>, sink: &mut dyn FnMut(&Observation<'_>)) -> Summary {
-        let cut = usize::try_from(frame.wire_len).is_ok_and(|length| frame.bytes.len() < length);
-        let Some(link) = link::read(frame) else {
-            self.counters.unknown_link += 1;
-            return Summary { vlan: frame.vlan, truncated: cut, ..Summary::default() };
-        };
+/// One round of taking a tunnel off.
+enum Round<'a> {
+    /// There is nothing more to do.
+    Read,
+    /// This was inside.
+    Inside(Inside<'a>),
+    /// The last piece of this.
+    Assembled(u8, Vec<u8>),
+}
+
+impl Core {
+    /// A frame from its link header on, and what is inside it.
+    fn link(
+        &mut self,
+        dispatch: &Dispatch,
+        frame: &Frame<'_>,
+        link: &Link<'_>,
+        cut: bool,
+        sink: Sink<'_>,
+    ) -> Summary {
         let mut summary = Summary {
             source: link.source,
             destination: link.destination,
@@ -180,32 +233,140 @@ impl Dissector {
             truncated: cut,
             ..Summary::default()
         };
-        if matches!(link.kind, Kind::EtherType(ETHERTYPE_IPV4 | ETHERTYPE_IPV6)) {
-            if let Some(network) = packet::network(link.payload, &mut summary) {
-                self.network(frame, &network, &mut summary, sink);
-            }
-        } else if let Some(index) = self.dispatch.link(link.kind) {
-            let packet = Packet::bare(frame.at, &summary, link.payload);
-            self.message(&[Some(index)], &packet, &mut summary, sink);
-            if matches!(link.kind, Kind::EtherType(ETHERTYPE_ARP)) {
-                summary.destination_ip = arp::target(link.payload);
+        let mut link = *link;
+        for _ in 0..MAX_TUNNELS {
+            match self.round(dispatch, frame, &link, &mut summary, sink) {
+                Round::Read => return summary,
+                Round::Assembled(protocol, bytes) => {
+                    summary.truncated = cut;
+                    self.assembled(dispatch, frame, protocol, &bytes, &mut summary, sink);
+                    return summary;
+                }
+                Round::Inside(inside) => link = enter(&inside, &link, cut, &mut summary),
             }
         }
-        summary
+        // the innermost of too many is what it is: nobody's
+        Summary { tunnel: summary.tunnel, truncated: cut, ..Summary::default() }
+    }
+
+    #[inline]
+    fn round<'a>(
+        &mut self,
+        dispatch: &Dispatch,
+        frame: &Frame<'_>,
+        link: &Link<'a>,
+        summary: &mut Summary,
+        sink: Sink<'_>,
+    ) -> Round<'a> {
+        if !matches!(link.kind, Kind::EtherType(ETHERTYPE_IPV4 | ETHERTYPE_IPV6)) {
+            if let Some(inside) = tunnel::over_link(link) {
+                return Round::Inside(inside);
+            }
+            if self.is_duplicate(frame, link, summary) {
+                return Round::Read;
+            }
+            if let Some(index) = dispatch.link(link.kind) {
+                let packet = Packet::bare(summary, link.payload);
+                self.message(&[Some(index)], &packet, summary, sink);
+                if matches!(link.kind, Kind::EtherType(ETHERTYPE_ARP)) {
+                    summary.destination_ip = arp::target(link.payload);
+                }
+            }
+            return Round::Read;
+        }
+        let network = packet::network(link.payload, summary);
+        if let Some(network) = network.filter(|network| network.piece.is_none()) {
+            if let Some(inside) = inside(&network) {
+                return Round::Inside(inside);
+            }
+        }
+        if self.is_duplicate(frame, link, summary) {
+            return Round::Read;
+        }
+        let Some(network) = network else { return Round::Read };
+        let Some(piece) = network.piece else {
+            self.network(dispatch, frame, &network, summary, sink);
+            return Round::Read;
+        };
+        // a connection's bytes are read once, whole; of a datagram the beginning is better than nothing
+        if piece.offset == 0 && network.protocol != packet::IP_TCP {
+            self.network(dispatch, frame, &network, summary, sink);
+        }
+        match self.piece(frame, &piece, summary) {
+            Some(bytes) => Round::Assembled(piece.protocol, bytes),
+            None => Round::Read,
+        }
+    }
+
+    #[inline]
+    fn is_duplicate(&mut self, frame: &Frame<'_>, link: &Link<'_>, summary: &mut Summary) -> bool {
+        summary.duplicate = self.duplicates.seen(frame.at, link);
+        self.counters.duplicates += u64::from(summary.duplicate);
+        self.counters.tunnelled += u64::from(summary.tunnel.is_some());
+        summary.duplicate
+    }
+
+    fn piece(&mut self, frame: &Frame<'_>, piece: &Piece<'_>, summary: &Summary) -> Option<Vec<u8>> {
+        if !piece.whole {
+            return None;
+        }
+        let fragment = Fragment {
+            source: summary.source_ip?,
+            destination: summary.destination_ip?,
+            identification: piece.identification,
+            protocol: piece.protocol,
+            offset: piece.offset,
+            more: piece.more,
+            bytes: piece.bytes,
+        };
+        self.fragments.take(frame.at, &fragment)
+    }
+
+    /// A datagram put together from its fragments: what was in the IP packet.
+    fn assembled(
+        &mut self,
+        dispatch: &Dispatch,
+        frame: &Frame<'_>,
+        protocol: u8,
+        bytes: &[u8],
+        summary: &mut Summary,
+        sink: Sink<'_>,
+    ) {
+        let v6 = summary.source_ip.is_some_and(|ip| ip.is_ipv6());
+        let network = if v6 {
+            packet::extensions(protocol, bytes)
+        } else {
+            Some(Network { protocol, payload: bytes, piece: None })
+        };
+        let Some(network) = network else { return };
+        let Some(inside) = inside(&network) else {
+            return self.network(dispatch, frame, &network, summary, sink);
+        };
+        // a mirror's frame that did not fit into the network it travelled over; one more tunnel in it is not followed
+        let outer = Link {
+            source: summary.source,
+            destination: summary.destination,
+            vlan: summary.vlan,
+            kind: Kind::EtherType(ETHERTYPE_IPV4),
+            payload: bytes,
+        };
+        let link = enter(&inside, &outer, false, summary);
+        self.round(dispatch, frame, &link, summary, sink);
     }
 
     fn network(
         &mut self,
+        dispatch: &Dispatch,
         frame: &Frame<'_>,
         network: &Network<'_>,
         summary: &mut Summary,
-        sink: &mut dyn FnMut(&Observation<'_>),
+        sink: Sink<'_>,
     ) {
         match network.protocol {
             packet::IP_UDP => {
                 let Some((source, destination, payload, cut)) = packet::udp(network.payload) else { return };
                 (summary.source_port, summary.destination_port) = (source, destination);
-                let indices = [self.dispatch.udp(destination), self.dispatch.udp(source)];
+                let indices = [dispatch.udp(destination), dispatch.udp(source)];
                 if indices == [None, None] {
                     return;
                 }
@@ -213,26 +374,38 @@ impl Dissector {
                 let packet = Packet {
                     source_port: source,
                     destination_port: destination,
-                    ..Packet::bare(frame.at, summary, payload)
+                    ..Packet::bare(summary, payload)
                 };
                 self.message(&indices, &packet, summary, sink);
             }
             packet::IP_TCP => {
                 let Some(tcp) = packet::tcp(network.payload) else { return };
                 (summary.source_port, summary.destination_port) = (tcp.source, tcp.destination);
-                summary.opening = tcp.syn.then_some(if tcp.ack { Opening::Agreed } else { Opening::Asked });
+                if tcp.syn {
+                    summary.opening = Some(if tcp.ack { Opening::Agreed } else { Opening::Asked });
+                    if let Some(index) = dispatch.opening() {
+                        let packet = Packet {
+                            source_port: tcp.source,
+                            destination_port: tcp.destination,
+                            ..Packet::bare(summary, network.payload)
+                        };
+                        self.message(&[Some(index)], &packet, summary, sink);
+                    }
+                }
+                let place = self.flows.place(&tcp, summary, frame.at.seconds(), &mut self.counters);
+                let Some(place) = place else { return };
                 let packet = Packet {
                     source_port: tcp.source,
                     destination_port: tcp.destination,
-                    ..Packet::bare(frame.at, summary, tcp.payload)
+                    ..Packet::bare(summary, tcp.payload)
                 };
                 let mut readings = Readings::new(sink, packet.source, packet.source_ip, summary.vlan);
-                let index = self.flows.segment(&tcp, &packet, &mut readings, &mut self.counters);
+                let index = self.flows.segment(place, &tcp, &packet, &mut readings, &mut self.counters);
                 summary.protocol = index.and_then(name);
             }
             other => {
-                let Some(index) = self.dispatch.ip(other) else { return };
-                let packet = Packet::bare(frame.at, summary, network.payload);
+                let Some(index) = dispatch.ip(other) else { return };
+                let packet = Packet::bare(summary, network.payload);
                 self.message(&[Some(index)], &packet, summary, sink);
             }
         }
@@ -244,7 +417,7 @@ impl Dissector {
         indices: &[Option<usize>],
         packet: &Packet<'_>,
         summary: &mut Summary,
-        sink: &mut dyn FnMut(&Observation<'_>),
+        sink: Sink<'_>,
     ) {
         for index in indices.iter().flatten() {
             let Some(read) = PROTOCOLS.get(*index).and_then(|protocol| protocol.message) else { continue };
@@ -260,9 +433,49 @@ impl Dissector {
     }
 }
 
+/// What an IP packet wraps.
+#[inline]
+fn inside<'a>(network: &Network<'a>) -> Option<Inside<'a>> {
+    if network.protocol == packet::IP_UDP {
+        let (source, destination, payload, _) = packet::udp(network.payload)?;
+        if !tunnel::is_udp_port(source, destination) {
+            return None;
+        }
+        return tunnel::over_udp(source, destination, payload);
+    }
+    if network.protocol == packet::IP_TCP {
+        return None;
+    }
+    tunnel::over_ip(network.protocol, network.payload)
+}
+
+/// Puts what was inside in the place of what was outside.
+fn enter<'a>(inside: &Inside<'a>, outer: &Link<'_>, cut: bool, summary: &mut Summary) -> Link<'a> {
+    let tunnel = Tunnel { kind: inside.kind, id: inside.id, exporter: summary.source_ip };
+    let bare = inside.link.source.is_none() && inside.link.destination.is_none();
+    let mut link = inside.link;
+    if bare {
+        link = Link {
+            source: outer.source,
+            destination: outer.destination,
+            vlan: link.vlan.or(outer.vlan),
+            ..link
+        };
+    }
+    *summary = Summary {
+        source: link.source,
+        destination: link.destination,
+        vlan: link.vlan,
+        tunnel: Some(tunnel),
+        truncated: cut,
+        ..Summary::default()
+    };
+    link
+}
+
 impl fmt::Debug for Dissector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dissector").field("counters", &self.counters).finish_non_exhaustive()
+        f.debug_struct("Dissector").field("counters", &self.counters()).finish_non_exhaustive()
     }
 }
 

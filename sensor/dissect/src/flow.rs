@@ -2,25 +2,30 @@
 //!
 //! The table is a fixed number of small slots in sets of [`WAYS`]; a connection's set follows from a keyed hash, so
 //! nobody outside can aim at one. A new connection takes the place of the longest silent one of its set. Nothing is
-//! inserted before a payload passes, so empty SYNs cost no memory. Bytes are copied only when a message does not fit
+//! inserted before a payload passes, so empty SYNs cost no memory. Most segments belong to a direction of which nothing
+//! more is to be learnt, and one cache line, the set's, tells so. Bytes are copied only when a message does not fit
 //! into one segment, into buffers whose number and size are bounded; when all are taken the oldest is given up. A
 //! reader is shown each byte at most once as new, may ask to be left alone until there are more, and is asked a bounded
 //! number of times.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
+
+use foldhash::quality::RandomState;
 
 use crate::packet::{Packet, Tcp};
 use crate::readings::Readings;
 use crate::registry::{Outcome, PROTOCOLS};
-use crate::{Counters, Limits};
+use crate::{Counters, Limits, Summary};
 
 /// Slots of one set.
 const WAYS: usize = 4;
 /// A connection silent for this long is a new one when it speaks again: ports are reused. Seconds.
-const IDLE_SECONDS: i64 = 300;
+const IDLE_SECONDS: u32 = 300;
 /// First segments of a direction that are offered to the protocols before it counts as none of them.
 const MAX_SNIFFED: u8 = 4;
+/// Segments between two messages, a long body for instance, after which no further message is looked for.
+const MAX_BETWEEN: u8 = 64;
 /// Messages read per direction of one connection: an HTTP client says the same about itself each time.
 const MAX_MESSAGES: u8 = 8;
 /// Times a reader is asked about one message.
@@ -94,6 +99,7 @@ struct Direction {
     buffer: u16,
     state: State,
     protocol: u8,
+    /// Segments in a row that began no message.
     sniffed: u8,
     messages: u8,
     attempts: u8,
@@ -113,14 +119,30 @@ const NEW_DIRECTION: Direction = Direction {
     beyond_gap: 0,
 };
 
+/// What every segment asks of its connection, of a whole set in one cache line.
 #[derive(Clone, Copy, Debug)]
-struct Slot {
+#[repr(align(64))]
+struct Set {
+    /// Keyed hash of the endpoints; 0 is an empty place.
+    keys: [u64; WAYS],
     /// When a payload last passed, seconds.
-    seen: i64,
-    directions: [Direction; 2],
+    seen: [u32; WAYS],
+    /// A bit for each side of which nothing more is to be learnt.
+    done: [u8; WAYS],
 }
 
-const EMPTY: Slot = Slot { seen: i64::MIN, directions: [NEW_DIRECTION; 2] };
+const EMPTY_SET: Set = Set { keys: [0; WAYS], seen: [0; WAYS], done: [0; WAYS] };
+
+type Slot = [Direction; 2];
+
+const EMPTY: Slot = [NEW_DIRECTION; 2];
+
+/// One direction of a connection in the table, with something in it to be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    slot: usize,
+    side: usize,
+}
 
 #[derive(Clone, Debug, Default)]
 struct Buffer {
@@ -131,8 +153,8 @@ struct Buffer {
 
 /// The table.
 pub(crate) struct Flows {
-    /// Of each slot, the keyed hash of the endpoints; 0 is an empty slot. Apart, so that a set is one cache line.
-    keys: Box<[u64]>,
+    sets: Box<[Set]>,
+    /// [`WAYS`] of each set.
     slots: Box<[Slot]>,
     buffers: Box<[Buffer]>,
     free: Vec<u16>,
@@ -147,61 +169,96 @@ impl Flows {
         let slots = limits.max_flows.max(WAYS).next_power_of_two();
         let buffers = limits.max_collecting.clamp(1, usize::from(NO_BUFFER));
         Self {
-            keys: vec![0; slots].into(),
+            sets: vec![EMPTY_SET; slots / WAYS].into(),
             slots: vec![EMPTY; slots].into(),
             buffers: vec![Buffer::default(); buffers].into(),
             free: (0..NO_BUFFER).take(buffers).collect(),
             oldest: 0,
             max_bytes: limits.max_flow_bytes,
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
         }
+    }
+
+    /// Where a segment belongs, if it is worth reading. It counts as seen in any case.
+    #[inline]
+    pub(crate) fn place(
+        &mut self,
+        tcp: &Tcp<'_>,
+        summary: &Summary,
+        seconds: i64,
+        counters: &mut Counters,
+    ) -> Option<Place> {
+        if tcp.payload.is_empty() && !(tcp.fin || tcp.syn || tcp.rst) {
+            return None;
+        }
+        let (key, side) = self.key(tcp, summary)?;
+        // the number of sets is a power of two
+        let number = usize::try_from(key >> 8).unwrap_or_default() & (self.sets.len() - 1);
+        let set = self.sets.get_mut(number)?;
+        let found = set.keys.iter().position(|k| *k == key);
+        if tcp.syn || tcp.rst {
+            // a new connection between the same ports, or the end of one
+            if let Some(way) = found {
+                self.reset(number * WAYS + way, 0);
+            }
+            return None;
+        }
+        let now = u32::try_from(seconds).unwrap_or(if seconds < 0 { 0 } else { u32::MAX });
+        let way = match found {
+            Some(way) => {
+                let seen = set.seen.get_mut(way)?;
+                let idle = now.saturating_sub(*seen) > IDLE_SECONDS;
+                *seen = now.max(*seen);
+                if idle {
+                    self.reset(number * WAYS + way, key);
+                } else if set.done.get(way)? >> side & 1 != 0 {
+                    return None;
+                }
+                way
+            }
+            None if tcp.payload.is_empty() => return None,
+            None => {
+                let way = (0..WAYS).min_by_key(|way| set.seen.get(*way)).unwrap_or_default();
+                *set.seen.get_mut(way)? = now;
+                let slot = number * WAYS + way;
+                let unfinished = |d: &Direction| d.state == State::Collecting;
+                let evicted = self.slots.get(slot).is_some_and(|slot| slot.iter().any(unfinished));
+                counters.flows_evicted += u64::from(evicted);
+                self.reset(slot, key);
+                way
+            }
+        };
+        Some(Place { slot: number * WAYS + way, side })
     }
 
     /// One segment. Answers with the index of the protocol that read something in it.
     pub(crate) fn segment(
         &mut self,
+        place: Place,
         tcp: &Tcp<'_>,
         packet: &Packet<'_>,
         readings: &mut Readings<'_>,
         counters: &mut Counters,
     ) -> Option<usize> {
-        if tcp.payload.is_empty() && !(tcp.fin || tcp.syn || tcp.rst) {
-            return None;
-        }
-        let (key, side) = self.key(packet)?;
-        let now = packet.at.seconds();
-        let found = self.find(key);
-        if tcp.syn || tcp.rst {
-            // a new connection between the same ports, or the end of one
-            if let Some(place) = found {
-                self.clear(place);
-            }
-            return None;
-        }
-        let place = match found {
-            Some(place) => {
-                if self.idle(place, now) {
-                    self.reset(place, key);
-                }
-                place
-            }
-            None if tcp.payload.is_empty() => return None,
-            None => self.insert(key, counters),
-        };
-        let slot = self.slots.get_mut(place)?;
-        slot.seen = slot.seen.max(now);
-        let direction = slot.directions.get_mut(side)?;
-        match direction.state {
+        let Place { slot, side } = place;
+        let direction = self.direction(slot, side)?;
+        let read = match direction.state {
             State::Done => None,
-            State::Collecting => self.collect(place, side, tcp, packet, readings, counters),
+            State::Collecting => self.collect(slot, side, tcp, packet, readings, counters),
             State::Fresh | State::Between => {
                 if tcp.payload.is_empty() || direction.state == State::Between && behind(tcp, direction.next)
                 {
                     return None;
                 }
-                self.start(place, side, tcp, packet, readings, counters)
+                self.start(slot, side, tcp, packet, readings, counters)
+            }
+        };
+        if self.direction(slot, side).is_some_and(|direction| direction.state == State::Done) {
+            if let Some(done) = self.sets.get_mut(slot / WAYS).and_then(|set| set.done.get_mut(slot % WAYS)) {
+                *done |= 1 << side;
             }
         }
+        read
     }
 
     /// A segment that may begin a message.
@@ -214,7 +271,7 @@ impl Flows {
         readings: &mut Readings<'_>,
         counters: &mut Counters,
     ) -> Option<usize> {
-        let direction = self.slots.get_mut(place)?.directions.get_mut(side)?;
+        let direction = self.slots.get_mut(place)?.get_mut(side)?;
         let known = (direction.state == State::Between).then_some(usize::from(direction.protocol));
         let own = known.and_then(|index| Some((index, stream_of(index)?)));
         let own = own.filter(|(_, reader)| (reader.starts)(tcp.payload, packet));
@@ -223,14 +280,13 @@ impl Flows {
         let reader = own.or_else(|| if may_be_another { recognise(tcp.payload, packet) } else { None });
         let Some((index, reader)) = reader else {
             // the body of a message that was read, or nothing that is known here
-            if known.is_none() {
-                direction.sniffed += 1;
-                if direction.sniffed >= MAX_SNIFFED {
-                    direction.state = State::Done;
-                }
+            direction.sniffed += 1;
+            if direction.sniffed >= if known.is_none() { MAX_SNIFFED } else { MAX_BETWEEN } {
+                direction.state = State::Done;
             }
             return None;
         };
+        direction.sniffed = 0;
         direction.protocol = u8::try_from(index).ok()?;
         direction.next = tcp.sequence.wrapping_add(length(tcp.payload));
         direction.mark = 0;
@@ -265,7 +321,7 @@ impl Flows {
         readings: &mut Readings<'_>,
         counters: &mut Counters,
     ) -> Option<usize> {
-        let direction = self.slots.get_mut(place)?.directions.get_mut(side)?;
+        let direction = self.slots.get_mut(place)?.get_mut(side)?;
         let buffer = self.buffers.get_mut(usize::from(direction.buffer))?;
         let fresh = buffer.bytes.len();
         let mut last = tcp.fin || packet.truncated;
@@ -317,59 +373,50 @@ impl Flows {
     }
 
     /// Which connection, and which of its two sides is speaking.
-    fn key(&self, packet: &Packet<'_>) -> Option<(u64, usize)> {
-        let from = (packet.source_ip?, packet.source_port);
-        let to = (packet.destination_ip?, packet.destination_port);
-        let side = usize::from(from > to);
-        let (low, high) = if side == 0 { (from, to) } else { (to, from) };
-        let hash = match (low, high) {
-            ((IpAddr::V4(a), p), (IpAddr::V4(b), q)) => self.hasher.hash_one((
-                u64::from(a.to_bits()) << 32 | u64::from(b.to_bits()),
-                u32::from(p) << 16 | u32::from(q),
-            )),
-            (low, high) => self.hasher.hash_one((low, high)),
+    #[inline]
+    fn key(&self, tcp: &Tcp<'_>, summary: &Summary) -> Option<(u64, usize)> {
+        let mut hasher = self.hasher.build_hasher();
+        let side = match (summary.source_ip?, summary.destination_ip?) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => {
+                let [from, to] = [(from, tcp.source), (to, tcp.destination)]
+                    .map(|(ip, port)| u64::from(ip.to_bits()) << 16 | u64::from(port));
+                hasher.write_u64(from.min(to));
+                hasher.write_u64(from.max(to));
+                from > to
+            }
+            (from, to) => {
+                let [from, to] = [(from, tcp.source), (to, tcp.destination)];
+                let (low, high) = (from.min(to), from.max(to));
+                for (ip, port) in [low, high] {
+                    let bits = match ip {
+                        IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
+                        IpAddr::V6(ip) => ip.to_bits(),
+                    };
+                    hasher.write_u128(bits);
+                    hasher.write_u16(port);
+                }
+                from > to
+            }
         };
-        Some((hash.max(1), side))
-    }
-
-    fn set(&self, key: u64) -> std::ops::Range<usize> {
-        let sets = self.slots.len() / WAYS;
-        // the number of sets is a power of two
-        let first = (usize::try_from(key >> 8).unwrap_or_default() & (sets - 1)) * WAYS;
-        first..first + WAYS
-    }
-
-    fn find(&self, key: u64) -> Option<usize> {
-        self.set(key).find(|place| self.keys.get(*place) == Some(&key))
-    }
-
-    fn idle(&self, place: usize, now: i64) -> bool {
-        self.slots.get(place).is_some_and(|slot| now.saturating_sub(slot.seen) > IDLE_SECONDS)
-    }
-
-    /// Takes the place of the longest silent connection of the set.
-    fn insert(&mut self, key: u64, counters: &mut Counters) -> usize {
-        let set = self.set(key);
-        let first = set.start;
-        let place = set.min_by_key(|place| self.slots.get(*place).map(|slot| slot.seen)).unwrap_or(first);
-        if let Some(slot) = self.slots.get(place) {
-            let unfinished = |d: &Direction| d.state == State::Collecting;
-            counters.flows_evicted += u64::from(slot.directions.iter().any(unfinished));
-        }
-        self.reset(place, key);
-        place
-    }
-
-    fn clear(&mut self, place: usize) {
-        self.reset(place, 0);
+        Some((hasher.finish().max(1), usize::from(side)))
     }
 
     fn reset(&mut self, place: usize, key: u64) {
         self.drop_buffer(place, 0);
         self.drop_buffer(place, 1);
-        if let (Some(slot), Some(old)) = (self.slots.get_mut(place), self.keys.get_mut(place)) {
+        if let Some(slot) = self.slots.get_mut(place) {
             *slot = EMPTY;
+        }
+        let Some(set) = self.sets.get_mut(place / WAYS) else { return };
+        if key == 0 {
+            // the first to be taken again
+            if let Some(seen) = set.seen.get_mut(place % WAYS) {
+                *seen = 0;
+            }
+        }
+        if let (Some(old), Some(done)) = (set.keys.get_mut(place % WAYS), set.done.get_mut(place % WAYS)) {
             *old = key;
+            *done = 0;
         }
     }
 
@@ -412,7 +459,7 @@ impl Flows {
     }
 
     fn direction(&mut self, place: usize, side: usize) -> Option<&mut Direction> {
-        self.slots.get_mut(place)?.directions.get_mut(side)
+        self.slots.get_mut(place)?.get_mut(side)
     }
 }
 

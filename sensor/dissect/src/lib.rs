@@ -12,7 +12,9 @@ mod banner;
 mod cursor;
 mod der;
 mod dissector;
+mod duplicate;
 mod flow;
+mod fragments;
 mod head;
 mod json;
 mod link;
@@ -23,7 +25,9 @@ mod readings;
 mod registry;
 #[cfg(test)]
 mod testing;
+mod tunnel;
 mod value;
+mod wifi;
 
 mod ads;
 mod arp;
@@ -103,5 +107,7 @@ mod wiz;
 mod wsd;
 
 pub use dissector::{Counters, Dissector, Limits, Opening, ProtocolCounters, Summary};
+pub use fragments::FragmentCounters;
 pub use observation::{Field, Observation, MAX_VALUE_BYTES};
 pub use registry::{protocols, Carrier, Protocol};
+pub use tunnel::{Tunnel, TunnelKind};

@@ -5,11 +5,11 @@
 //! there is no unchecked access in it. The tests hold it against another implementation.
 //!
 //! Lengths are believed only as far as there are bytes; checksums are not looked at, since a mirror port often shows
-//! frames before a NIC has filled them in. Fragments after the first carry nothing readable and only count.
+//! frames before a NIC has filled them in. A fragment says that it is one; `fragments` puts them together.
 
 use std::net::IpAddr;
 
-use eyot_contract::{MacAddr, Timestamp};
+use eyot_contract::MacAddr;
 
 use crate::cursor::Cursor;
 use crate::Summary;
@@ -40,7 +40,6 @@ const MAX_EXTENSIONS: usize = 8;
 /// A message and who sent it to whom: what a protocol is given.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Packet<'a> {
-    pub at: Timestamp,
     pub source: Option<MacAddr>,
     pub destination: Option<MacAddr>,
     pub source_ip: Option<IpAddr>,
@@ -57,9 +56,8 @@ pub(crate) struct Packet<'a> {
 
 impl<'a> Packet<'a> {
     /// A packet that has no network header.
-    pub(crate) fn bare(at: Timestamp, summary: &Summary, payload: &'a [u8]) -> Self {
+    pub(crate) fn bare(summary: &Summary, payload: &'a [u8]) -> Self {
         Self {
-            at,
             source: summary.source,
             destination: summary.destination,
             source_ip: summary.source_ip,
@@ -78,10 +76,28 @@ impl<'a> Packet<'a> {
 pub(crate) struct Network<'a> {
     pub protocol: u8,
     pub payload: &'a [u8],
+    /// It is only a part of what was sent.
+    pub piece: Option<Piece<'a>>,
 }
 
-/// Reads the IP header into the summary. `None` when there is nothing behind it to read: a later fragment, a header
-/// that is not whole, or no IP at all.
+/// A fragment: where it belongs, and its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece<'a> {
+    pub identification: u32,
+    /// What the whole begins with.
+    pub protocol: u8,
+    /// In bytes.
+    pub offset: usize,
+    /// Others follow.
+    pub more: bool,
+    pub bytes: &'a [u8],
+    /// All of it was captured.
+    pub whole: bool,
+}
+
+/// Reads the IP header into the summary. `None` when there is nothing behind it to read: a header that is not whole, or no
+/// IP at all.
+#[inline]
 pub(crate) fn network<'a>(bytes: &'a [u8], summary: &mut Summary) -> Option<Network<'a>> {
     match bytes.first()? >> 4 {
         4 => ipv4(bytes, summary),
@@ -91,29 +107,40 @@ pub(crate) fn network<'a>(bytes: &'a [u8], summary: &mut Summary) -> Option<Netw
 }
 
 /// RFC 791 section 3.1.
+#[inline]
 fn ipv4<'a>(bytes: &'a [u8], summary: &mut Summary) -> Option<Network<'a>> {
-    let mut cursor = Cursor::new(bytes);
-    let header_length = usize::from(cursor.u8()? & 0x0f) * 4;
-    cursor.skip(1)?;
-    let total = usize::from(cursor.u16()?);
-    cursor.skip(2)?;
-    let fragment = cursor.u16()?;
-    let hop_limit = cursor.u8()?;
-    let protocol = cursor.u8()?;
-    cursor.skip(2)?;
-    let (source, destination) = (cursor.ipv4()?, cursor.ipv4()?);
-    summary.source_ip = known(IpAddr::V4(source));
-    summary.destination_ip = known(IpAddr::V4(destination));
+    let header = bytes.first_chunk::<IPV4_HEADER>()?;
+    let [first, _, t0, t1, i0, i1, f0, f1, hop_limit, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] =
+        *header;
+    let header_length = usize::from(first & 0x0f) * 4;
+    let total = usize::from(u16::from_be_bytes([t0, t1]));
+    let fragment = u16::from_be_bytes([f0, f1]);
+    summary.source_ip = known(IpAddr::V4([s0, s1, s2, s3].into()));
+    summary.destination_ip = known(IpAddr::V4([d0, d1, d2, d3].into()));
     summary.hop_limit = Some(hop_limit);
-    cursor.skip(header_length.checked_sub(IPV4_HEADER)?)?;
+    if header_length < IPV4_HEADER {
+        return None;
+    }
+    let mut cursor = Cursor::new(bytes.get(header_length..)?);
     // a total of 0 is a segment that offloading had not cut up yet
     let (payload, whole) = match total.checked_sub(header_length) {
         Some(length) => cursor.take_lax(length),
         None => (cursor.rest(), true),
     };
-    let offset = fragment & FRAGMENT_OFFSET_IPV4;
-    summary.truncated |= !whole || fragment & MORE_FRAGMENTS_IPV4 != 0 || offset != 0;
-    (offset == 0).then_some(Network { protocol, payload })
+    summary.truncated |= !whole;
+    let mut piece = None;
+    if fragment & (MORE_FRAGMENTS_IPV4 | FRAGMENT_OFFSET_IPV4) != 0 {
+        summary.truncated = true;
+        piece = Some(Piece {
+            identification: u16::from_be_bytes([i0, i1]).into(),
+            protocol,
+            bytes: payload,
+            offset: usize::from(fragment & FRAGMENT_OFFSET_IPV4) * 8,
+            more: fragment & MORE_FRAGMENTS_IPV4 != 0,
+            whole,
+        });
+    }
+    Some(Network { protocol, payload, piece })
 }
 
 /// RFC 8200 sections 3 and 4.
@@ -121,7 +148,7 @@ fn ipv6<'a>(bytes: &'a [u8], summary: &mut Summary) -> Option<Network<'a>> {
     let mut cursor = Cursor::new(bytes);
     cursor.skip(4)?;
     let length = usize::from(cursor.u16()?);
-    let mut protocol = cursor.u8()?;
+    let protocol = cursor.u8()?;
     let hop_limit = cursor.u8()?;
     let (source, destination) = (cursor.ipv6()?, cursor.ipv6()?);
     summary.source_ip = known(IpAddr::V6(source));
@@ -130,32 +157,56 @@ fn ipv6<'a>(bytes: &'a [u8], summary: &mut Summary) -> Option<Network<'a>> {
     // a length of 0 is a jumbogram, or as above
     let (payload, whole) = if length == 0 { (cursor.rest(), true) } else { cursor.take_lax(length) };
     summary.truncated |= !whole;
-    let mut cursor = Cursor::new(payload);
+    if !is_extension(protocol) {
+        return Some(Network { protocol, payload, piece: None });
+    }
+    let network = extensions(protocol, payload)?;
+    let piece = network.piece.map(|piece| Piece { whole, ..piece });
+    summary.truncated |= piece.is_some();
+    Some(Network { piece, ..network })
+}
+
+/// What follows IPv6's extension headers.
+pub(crate) fn extensions(mut protocol: u8, bytes: &[u8]) -> Option<Network<'_>> {
+    let mut cursor = Cursor::new(bytes);
+    let mut piece = None;
     for _ in 0..MAX_EXTENSIONS {
         // the length counts units beyond the first 8 bytes; RFC 4302 counts in other units
         let unit = match protocol {
-            HOP_BY_HOP | ROUTING | DESTINATION | MOBILITY | HOST_IDENTITY | SHIM6 => 8,
-            AUTHENTICATION => 4,
             FRAGMENT => {
                 protocol = cursor.u8()?;
                 cursor.skip(1)?;
                 let fragment = cursor.u16()?;
-                cursor.skip(4)?;
-                if fragment & (FRAGMENT_OFFSET_IPV6 | MORE_FRAGMENTS_IPV6) != 0 {
-                    summary.truncated = true;
+                let identification = cursor.u32()?;
+                let offset = usize::from(fragment & FRAGMENT_OFFSET_IPV6);
+                let more = fragment & MORE_FRAGMENTS_IPV6 != 0;
+                if offset != 0 || more {
+                    let bytes = cursor.rest();
+                    piece = Some(Piece { identification, protocol, offset, more, bytes, whole: true });
                 }
-                if fragment & FRAGMENT_OFFSET_IPV6 != 0 {
-                    return None;
+                if offset != 0 {
+                    // what follows is no header
+                    return Some(Network { protocol, payload: cursor.rest(), piece });
                 }
                 continue;
             }
-            _ => return Some(Network { protocol, payload: cursor.rest() }),
+            AUTHENTICATION => 4,
+            _ if is_extension(protocol) => 8,
+            _ => return Some(Network { protocol, payload: cursor.rest(), piece }),
         };
         protocol = cursor.u8()?;
         let units = usize::from(cursor.u8()?);
         cursor.skip(units * unit + 6)?;
     }
     None
+}
+
+#[inline]
+fn is_extension(protocol: u8) -> bool {
+    matches!(
+        protocol,
+        HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION | MOBILITY | HOST_IDENTITY | SHIM6
+    )
 }
 
 /// The unspecified address says that there is none.
@@ -188,18 +239,14 @@ pub(crate) struct Tcp<'a> {
     pub payload: &'a [u8],
 }
 
+#[inline]
 pub(crate) fn tcp(bytes: &[u8]) -> Option<Tcp<'_>> {
-    let mut cursor = Cursor::new(bytes);
-    let source = cursor.u16()?;
-    let destination = cursor.u16()?;
-    let sequence = cursor.u32()?;
-    cursor.skip(4)?;
-    let header = usize::from(cursor.u8()? >> 4) * 4;
-    let flags = cursor.u8()?;
+    let [s0, s1, d0, d1, q0, q1, q2, q3, _, _, _, _, offset, flags] = *bytes.first_chunk::<14>()?;
+    let header = usize::from(offset >> 4) * 4;
     Some(Tcp {
-        source,
-        destination,
-        sequence,
+        source: u16::from_be_bytes([s0, s1]),
+        destination: u16::from_be_bytes([d0, d1]),
+        sequence: u32::from_be_bytes([q0, q1, q2, q3]),
         fin: flags & 1 != 0,
         syn: flags & 2 != 0,
         ack: flags & 16 != 0,
@@ -292,11 +339,13 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_fragment_of_ipv6_is_read() {
+    fn fragments_of_ipv6_say_so() {
         let (summary, _, source, ..) = read(&chain(44, &[17, 0, 0, 1, 0, 0, 0, 9]));
         assert_eq!((source, summary.truncated), (53, true));
         let mut summary = Summary::default();
-        assert!(network(&chain(44, &[17, 0, 0, 8, 0, 0, 0, 9]), &mut summary).is_none());
+        let later = chain(44, &[17, 0, 0, 8, 0, 0, 0, 9]);
+        let piece = network(&later, &mut summary).unwrap().piece.unwrap();
+        assert_eq!((piece.identification, piece.protocol, piece.offset, piece.more), (9, 17, 8, false));
         assert!(summary.truncated && summary.source_ip.is_some());
         // an atomic fragment is a whole packet (RFC 6946)
         assert!(!read(&chain(44, &[17, 0, 0, 0, 0, 0, 0, 9])).0.truncated);

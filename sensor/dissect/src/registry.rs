@@ -24,6 +24,8 @@ pub enum Carrier {
     Snap([u8; 3], u16),
     /// Messages of this IP protocol number.
     Ip(u8),
+    /// The segment that opens a TCP connection, or agrees to it: the TCP header with its options is the message.
+    TcpOpening,
     /// A UDP port, on either side.
     Udp(u16),
     /// A TCP port, on either side.
@@ -160,6 +162,7 @@ pub fn protocols() -> &'static [Protocol] {
 pub(crate) struct Dispatch {
     udp: Box<[u8]>,
     ip: Box<[u8]>,
+    opening: u8,
     ethertypes: Vec<(u16, u8)>,
     llc: Vec<(u8, u8)>,
     snap: Vec<(([u8; 3], u16), u8)>,
@@ -173,6 +176,7 @@ impl Dispatch {
         let mut dispatch = Self {
             udp: vec![NONE; 1 << 16].into(),
             ip: vec![NONE; 1 << 8].into(),
+            opening: NONE,
             ethertypes: Vec::new(),
             llc: Vec::new(),
             snap: Vec::new(),
@@ -184,6 +188,7 @@ impl Dispatch {
                     Carrier::Llc(sap) => dispatch.llc.push((sap, index)),
                     Carrier::Snap(organisation, kind) => dispatch.snap.push(((organisation, kind), index)),
                     Carrier::Ip(number) => set(&mut dispatch.ip, number.into(), index),
+                    Carrier::TcpOpening => dispatch.opening = index,
                     Carrier::Udp(port) => set(&mut dispatch.udp, port.into(), index),
                     // connections are told apart by their first bytes, what is inside another by that other
                     Carrier::Tcp(_) | Carrier::AnyTcp | Carrier::Within(_) => {}
@@ -195,6 +200,10 @@ impl Dispatch {
 
     pub(crate) fn udp(&self, port: u16) -> Option<usize> {
         index(self.udp.get(usize::from(port)).copied())
+    }
+
+    pub(crate) fn opening(&self) -> Option<usize> {
+        index(Some(self.opening))
     }
 
     pub(crate) fn ip(&self, number: u8) -> Option<usize> {

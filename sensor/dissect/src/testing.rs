@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
-use eyot_contract::{MacAddr, Timestamp};
+use eyot_contract::MacAddr;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::flow::{Stream, Verdict};
@@ -24,7 +24,6 @@ pub(crate) const PEER_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 1, 1));
 /// A message from [`DEVICE`] to [`PEER`].
 pub(crate) fn packet(payload: &[u8]) -> Packet<'_> {
     Packet {
-        at: Timestamp(0),
         source: Some(DEVICE),
         destination: Some(PEER),
         source_ip: Some(DEVICE_IP),

@@ -53,16 +53,17 @@ fn tags_in_the_bytes_and_beside_them() {
     let tagged = [&plain[..12], &[0x81, 0, 0, 30], &plain[12..]].concat();
     let mut dissector = Dissector::new(Limits::default());
     let mut vlans = Vec::new();
-    for (bytes, vlan) in [(&plain, None), (&plain, Some(20)), (&tagged, None), (&tagged, Some(20))] {
-        let frame =
-            Frame { at: Timestamp(0), link: LinkType::ETHERNET, bytes, wire_len: bytes.len() as u32, vlan };
+    let frames = [(&plain, None), (&plain, Some(20)), (&tagged, None), (&tagged, Some(20))];
+    for (second, (bytes, vlan)) in (0..).zip(frames) {
+        let at = Timestamp::from_seconds(second);
+        let frame = Frame { at, link: LinkType::ETHERNET, bytes, wire_len: bytes.len() as u32, vlan };
         dissector.frame(&frame, &mut |o| vlans.push(o.vlan));
     }
     assert_eq!(vlans, [None, Some(20), Some(30), Some(30)]);
 }
 
 #[test]
-fn only_the_first_fragment_is_read() {
+fn of_a_datagram_that_is_never_whole_the_first_fragment_is_read() {
     let mut listener = listener();
     let mut datagram = vec![0x9c, 0x40, 0, 53, 0, 200, 0, 0];
     datagram.extend(query());

@@ -75,17 +75,21 @@ pub fn ipv4(from: End, to: End, protocol: u8, fragment: u16, payload: &[u8]) -> 
 pub struct Listener {
     pub dissector: Dissector,
     pub said: Vec<(MacAddr, Field, String)>,
+    /// Seconds.
     pub at: i64,
+    /// Frames heard: each is 20 ms after the one before, so that the same one again is not the mirror's second copy.
+    heard: i64,
 }
 
 impl Listener {
     pub fn new(limits: eyot_dissect::Limits) -> Self {
-        Self { dissector: Dissector::new(limits), said: Vec::new(), at: 1_700_000_000 }
+        Self { dissector: Dissector::new(limits), said: Vec::new(), at: 1_700_000_000, heard: 0 }
     }
 
     pub fn hear(&mut self, bytes: &[u8]) -> Summary {
+        self.heard += 1;
         self.hear_frame(&Frame {
-            at: Timestamp::from_seconds(self.at),
+            at: Timestamp(self.at * 1_000_000 + self.heard * 20_000),
             link: LinkType::ETHERNET,
             bytes,
             wire_len: bytes.len() as u32,
