@@ -98,6 +98,10 @@ conditions! {
     DiskFull = "disk_full", Critical, "Disk is nearly full",
         "less than a twentieth of the disk, or less than 1 GiB, is free",
         "remove what does not belong on the appliance, or give it a larger disk and restart it";
+    /// What is learnt goes to the system disk, because the data volume cannot be used or two disks could be meant.
+    DataVolume = "data_volume", Warning, "Data volume is not in use",
+        "the disk with the data volume is missing or cannot be used, or more than one disk could be meant",
+        "do with the disks what the detail says, then restart the appliance; meanwhile data is kept on the system disk";
     /// The management adapter has no link.
     ManagementDown = "management_down", Critical, "Management network is not connected",
         "the management interface has no link",

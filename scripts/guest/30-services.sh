@@ -5,7 +5,7 @@ set -eu
 
 has_unit() { systemctl list-unit-files --no-legend "$1" | grep -q .; }
 
-systemctl enable eyot-network.service eyot-firewall.service eyot-appliance.service
+systemctl enable eyot-network.service eyot-data.service eyot-firewall.service eyot-appliance.service
 systemctl enable systemd-networkd.service systemd-networkd-wait-online.service systemd-resolved.service systemd-timesyncd.service
 
 # Remote login is the owner's decision (a setting), not the image's.

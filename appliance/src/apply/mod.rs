@@ -5,6 +5,7 @@
 //! interface stays reachable throughout.
 
 pub mod apt;
+pub mod data_volume;
 pub mod firewall;
 pub mod network;
 pub mod nic;
@@ -90,6 +91,8 @@ pub fn listen(
     let roles = role::assign(settings, &adapters);
     let mut state = Listening { roles, ..Listening::default() };
     state.problems.extend(state.roles.complaints.iter().cloned());
+    let data_volume = data_volume::Record::load(host)?.and_then(|record| record.problem);
+    state.problems.extend(data_volume.map(|problem| (ConditionCode::DataVolume, problem)));
 
     let rules = firewall::plan(&state.roles, &firewall::Ports::of(portal, settings));
     let in_force = match firewall::apply(host, &rules, state.roles.management.as_deref()) {

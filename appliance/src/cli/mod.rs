@@ -2,6 +2,7 @@
 //! exit code.
 
 mod activate;
+mod data_volume;
 mod firewall;
 mod interfaces;
 mod network;
@@ -31,6 +32,7 @@ pub struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Network(network::Arguments),
+    DataVolume(data_volume::Arguments),
     Run(run::Arguments),
     Activate(activate::Arguments),
     Status(status::Arguments),
@@ -58,6 +60,7 @@ impl Arguments {
         let host = Machine::below(self.root);
         match self.command {
             Command::Network(arguments) => arguments.run(&host),
+            Command::DataVolume(arguments) => arguments.run(&host),
             Command::Run(arguments) => arguments.run(&host),
             Command::Activate(arguments) => arguments.run(&host),
             Command::Status(arguments) => arguments.run(&host),

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::Format;
 use crate::activate::{forget::Forgotten, Identity};
+use crate::apply::data_volume;
 use crate::health::{latest, role_word, STALE_S};
 use crate::host::Host;
 use crate::settings::chain;
@@ -32,6 +33,7 @@ impl Arguments {
             }
         };
         let forgotten = Forgotten::load(host)?;
+        let data_volume = data_volume::Record::load(host)?;
         match self.format {
             Format::Json => {
                 let conditions: Vec<_> = conditions.iter().map(with_words).collect();
@@ -41,6 +43,7 @@ impl Arguments {
                     "report": report,
                     "enrolment": identity,
                     "token": forgotten,
+                    "data_volume": data_volume,
                 });
                 println!("{}", serde_json::to_string_pretty(&all)?);
             }
@@ -72,6 +75,9 @@ impl Arguments {
                         "devices {}, frames {}, lost {}",
                         report.devices, report.frames_captured, report.frames_dropped
                     );
+                }
+                if let Some(volume) = &data_volume {
+                    println!("{}", volume.text());
                 }
                 if let Some(enrolment) = &identity {
                     println!(
