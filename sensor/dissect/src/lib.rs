@@ -80,6 +80,7 @@ mod opcua;
 mod ospf;
 mod pjl;
 mod poct1;
+mod pppp;
 mod profinet;
 mod quic;
 mod radius;

@@ -304,4 +304,5 @@ fields! {
     H323Product = "h323.product", "product of a vendor identifier";
     H323Version = "h323.version", "version of a vendor identifier";
     IppAttribute = "ipp.attribute", "an attribute the printer gave, `printer-make-and-model=…`";
+    PpppDevice = "pppp.device", "prefix of the identifier of a device that logs in or makes itself known, `TNPUSAE`";
 }

@@ -24,7 +24,7 @@ const WANTED: &[&str] = &[
 
 /// Names and first values of the wanted attributes.
 pub(super) fn parse(bytes: &[u8]) -> Option<Vec<(&'static str, &[u8])>> {
-    let mut cursor = Cursor::new(bytes);
+    let mut cursor = Cursor::new(unchunked(bytes));
     let major = cursor.u8()?;
     let minor = cursor.u8()?;
     if !(1..=MAX_VERSION).contains(&major) || minor > MAX_VERSION {
@@ -46,6 +46,12 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Vec<(&'static str, &[u8])>> {
         }
     }
     Some(found)
+}
+
+/// Without the line that gives the length of the first chunk (RFC 9112 section 7.1), which holds all that is read here.
+fn unchunked(bytes: &[u8]) -> &[u8] {
+    let line = bytes.iter().position(|b| *b == b'\n').filter(|_| bytes.first().is_some_and(u8::is_ascii_hexdigit));
+    line.and_then(|end| bytes.get(end + 1..)).unwrap_or(bytes)
 }
 
 fn attribute<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], &'a [u8])> {
@@ -93,6 +99,12 @@ mod tests {
             said(&answer()).all(Field::IppAttribute),
             ["printer-make-and-model=HP LaserJet 4250", "printer-device-id=MFG:HP;MDL:LaserJet 4250;"]
         );
+    }
+
+    #[test]
+    fn in_chunks() {
+        let bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: application/ipp\r\n\r\n20\r\n\x01\x01\0\0\0\0\0\x07\x04\x41\0\x0cprinter-info\0\x04Hall\x03\r\n0\r\n\r\n";
+        assert_eq!(said(bytes).all(Field::IppAttribute), ["printer-info=Hall"]);
     }
 
     #[test]

@@ -15,7 +15,8 @@ use parser::Kind;
 pub(crate) const PROTOCOL: Protocol = Protocol {
     name: "ssdp",
     description: "Simple Service Discovery Protocol of UPnP: server, type, location",
-    carriers: &[Carrier::Udp(1900)],
+    // the second is Yeelight's
+    carriers: &[Carrier::Udp(1900), Carrier::Udp(1982)],
     message: Some(read),
     stream: None,
 };
