@@ -34,6 +34,22 @@ pub struct EnrolmentResponse {
     pub ca_pem: String,
 }
 
+/// `POST` to [`path::RENEW`](crate::path::RENEW), with the client certificate that is to be replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenewalRequest {
+    /// PKCS#10 certificate request, PEM, with a new key. Only its public key is used.
+    pub csr_pem: String,
+}
+
+/// The portal's answer to a renewal. The certificate that asked stays good until it runs out or the sensor renews again,
+/// so that an answer may get lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenewalResponse {
+    /// Client certificate, PEM.
+    pub certificate_pem: String,
+}
+
 /// The portal's answer to anything it will not do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {

@@ -27,7 +27,9 @@ pub use bundle::{
 pub use device::{
     Activity, Attribute, DeviceClass, DeviceRecord, DeviceType, Evidence, Interval, Location, Managed, Nature,
 };
-pub use enrolment::{EnrolmentRequest, EnrolmentResponse, Refusal, RefusalCode};
+pub use enrolment::{
+    EnrolmentRequest, EnrolmentResponse, Refusal, RefusalCode, RenewalRequest, RenewalResponse,
+};
 pub use finding::{
     Finding, FindingCategory, FindingDefinition, FindingEvidence, FindingKind, Severity, FINDING_KINDS,
     MAX_FINDING_EVIDENCE,
@@ -50,6 +52,9 @@ pub mod path {
     /// `POST` [`EnrolmentRequest`](crate::EnrolmentRequest) → [`EnrolmentResponse`](crate::EnrolmentResponse), or
     /// [`Refusal`](crate::Refusal) with status 403, 409 or 410.
     pub const ENROL: &str = "/api/v1/enrol";
+    /// `POST` [`RenewalRequest`](crate::RenewalRequest) → [`RenewalResponse`](crate::RenewalResponse). Asking again with
+    /// the same key gets the same answer.
+    pub const RENEW: &str = "/api/v1/sensor/certificate";
     /// `POST` [`DeviceBatch`](crate::DeviceBatch) → [`BatchAcknowledged`](crate::BatchAcknowledged).
     pub const DEVICES: &str = "/api/v1/sensor/devices";
     /// `POST` [`HealthReport`](crate::HealthReport) → 204.

@@ -16,4 +16,4 @@ mod trust;
 
 pub use client::{Alive, Builder, Client, DEFAULT_TIMEOUT, MAX_BODY_BYTES};
 pub use error::ClientError;
-pub use trust::{ca_pin, Trust};
+pub use trust::{ca_pin, certificate_life, Trust};

@@ -41,6 +41,18 @@ pub fn ca_pin(pem: &str) -> Result<CaPin, ClientError> {
     Ok(pin_of(&der))
 }
 
+/// From when to when the first certificate in a PEM text is good, in seconds since the epoch.
+///
+/// # Errors
+/// [`ClientError::Material`] if there is none.
+pub fn certificate_life(pem: &str) -> Result<(i64, i64), ClientError> {
+    let wrong = |reason: String| material("the certificate", reason);
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|e| wrong(e.to_string()))?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(&der).map_err(|e| wrong(e.to_string()))?;
+    let life = parsed.validity();
+    Ok((life.not_before.timestamp(), life.not_after.timestamp()))
+}
+
 /// Why a chain was not accepted; travels inside `rustls::Error` and is taken out again by `client`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Rejection {
