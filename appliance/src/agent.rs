@@ -8,16 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use eyot_client::ClientError;
-use eyot_contract::settings::Settings;
-use eyot_contract::{path, ConditionCode, HealthReport, MacAddr, SensorStatus, Timestamp};
+use eyot_contract::settings::{Layer, Settings};
+use eyot_contract::{path, ActivationToken, ConditionCode, HealthReport, MacAddr, SensorStatus, Timestamp};
 
-use crate::activate::{activate, forget, reserve, ActivationError, Identity};
+use crate::activate::{activate, forget, reserve, ActivationError, Identity, Marks};
 use crate::apply::{self, nic, sensor, Listening};
+use crate::datasource::Source;
 use crate::health::watch::Watch;
 use crate::health::{self, Activation, Ledger, Observation, Traffic};
 use crate::host::{Access, Host, HostError};
 use crate::paths;
-use crate::settings::{chain, gather, Decided, Gathered};
+use crate::settings::{chain, gather_again, Decided, Gathered};
 
 /// Time between rounds.
 pub const ROUND: Duration = Duration::from_secs(10);
@@ -30,6 +31,13 @@ const DRIFT_SHOWN_S: i64 = 300;
 /// A clock that is so many seconds from where it should be since the last round has been set meanwhile.
 const CLOCK_STEP_S: i64 = 30;
 const REPORT_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time between reports to a portal that does not know this appliance any more, in seconds: it may have been a mistake.
+const LOST_CAUSE_S: i64 = 300;
+/// How long an activated appliance goes by what the platform's channels said last, in seconds. Before that it looks each
+/// round: somebody is waiting.
+const PLATFORM_EVERY_S: i64 = 60;
+/// Time between two attempts to renew the certificate, in seconds; a third of its life is left for them.
+const RENEWAL_RETRY_S: i64 = 3600;
 
 /// What the daemon carries from one round to the next.
 pub struct Agent<'h> {
@@ -46,6 +54,12 @@ pub struct Agent<'h> {
     reported: Option<(Timestamp, Vec<ConditionCode>)>,
     watch: Watch,
     looked_at_clocks: Option<(Instant, Timestamp)>,
+    /// What the platform's channels said last, and when.
+    platform: Option<(Timestamp, Vec<(Source, Layer)>)>,
+    renewal_after: Timestamp,
+    /// The identity belongs to another machine: why.
+    cloned: Option<&'static str>,
+    told: health::platform::Told,
 }
 
 /// How trying to activate goes.
@@ -76,6 +90,10 @@ impl<'h> Agent<'h> {
             reported: None,
             watch: Watch::default(),
             looked_at_clocks: None,
+            platform: None,
+            renewal_after: Timestamp::from_seconds(0),
+            cloned: None,
+            told: health::platform::Told::default(),
         }
     }
 
@@ -98,8 +116,8 @@ impl<'h> Agent<'h> {
     /// The machine itself failing (disk, kernel); everything else becomes a condition in the report.
     pub async fn round(&mut self) -> Result<HealthReport, HostError> {
         self.notice_clock_step();
-        let gathered = gather(self.host);
-        let mut identity = Identity::load(self.host)?;
+        let mut identity = self.own_identity()?;
+        let gathered = self.gather(identity.is_some());
         let resolved = gathered.resolve();
         let (listening, activation, problem) = match &resolved {
             Err(problem) => (Listening::default(), Activation::Unknown, Some(problem.to_string())),
@@ -109,8 +127,22 @@ impl<'h> Agent<'h> {
                     .map(|i| i.enrolment.portal.clone())
                     .or_else(|| settings.token.as_ref().map(|t| t.portal.clone()));
                 let listening = apply::listen(self.host, settings, portal.as_deref(), &mut self.refusals)?;
-                if identity.is_none() {
-                    identity = self.try_to_activate(settings, &gathered).await;
+                match &identity {
+                    None => {
+                        if let Some(token) = settings.token.as_ref() {
+                            identity = self.try_to_activate(token, settings, &gathered).await;
+                        }
+                    }
+                    // another token than those that did their work here: somebody wants this appliance elsewhere
+                    Some(known) => {
+                        if let Some((token, _)) = gathered.fresh_token(|t| known.has_used(t)) {
+                            let moved = self.try_to_activate(&token, settings, &gathered).await;
+                            identity = moved.or(identity);
+                        }
+                    }
+                }
+                if let Some(known) = &identity {
+                    identity = Some(self.renewed(known.clone(), settings).await);
                 }
                 let activation = match (&identity, token_problem) {
                     (None, Some(problem)) => {
@@ -131,11 +163,76 @@ impl<'h> Agent<'h> {
             }
         }
         if let (Ok(resolved), Some(identity)) = (&resolved, &identity) {
-            self.forget_token(&gathered)?;
+            // a token that is still to be tried stays where it is
+            if gathered.fresh_token(|t| identity.has_used(t)).is_none() {
+                self.forget_token(&gathered)?;
+            }
             running = self.keep_sensor_running(&resolved.settings, &listening, identity)?;
         }
         let settings = resolved.as_ref().ok().map(|r| &r.settings);
         self.report(settings, &listening, activation, problem, running, identity.as_ref()).await
+    }
+
+    /// The identity, if it is this machine's. On a disk that was copied from another machine the sensor must not speak in
+    /// that one's name.
+    fn own_identity(&mut self) -> Result<Option<Identity>, HostError> {
+        let Some(mut identity) = Identity::load(self.host)? else {
+            self.cloned = None;
+            return Ok(None);
+        };
+        let marks = Marks::of(self.host)?;
+        let moved = identity.enrolment.machine.moved(&marks);
+        if let Some(why) = moved {
+            if self.cloned != moved {
+                tracing::warn!(
+                    "this disk was activated on another machine ({why}); its identity is not used"
+                );
+            }
+            self.cloned = moved;
+            if sensor::stop(self.host)? {
+                tracing::info!("eyot-sensor told to stop");
+            }
+            return Ok(None);
+        }
+        self.cloned = None;
+        identity.remember(self.host, marks)?;
+        Ok(Some(identity))
+    }
+
+    fn gather(&mut self, activated: bool) -> Gathered {
+        let now = Timestamp::now();
+        let known = self
+            .platform
+            .take()
+            .filter(|(at, _)| activated && now.seconds() - at.seconds() < PLATFORM_EVERY_S);
+        let gathered = gather_again(self.host, known.as_ref().map(|(_, layers)| layers.as_slice()));
+        let at = known.map_or(now, |(at, _)| at);
+        self.platform = gathered.costly().map(|layers| (at, layers));
+        gathered
+    }
+
+    /// The identity with a new certificate if it was time for one and the portal gave it, else as it was.
+    async fn renewed(&mut self, identity: Identity, settings: &Settings) -> Identity {
+        let now = Timestamp::now();
+        if now < self.renewal_after || !identity.is_due_for_renewal(now) {
+            return identity;
+        }
+        self.renewal_after = Timestamp::from_seconds(now.seconds() + RENEWAL_RETRY_S);
+        let outcome = match (reserve(self.host), identity.client(settings, REPORT_TIMEOUT)) {
+            (Ok(_reserved), Ok(client)) => identity.renew(self.host, &client).await,
+            (Err(busy), _) => Err(busy),
+            (_, Err(error)) => Err(error.into()),
+        };
+        match outcome {
+            Ok(renewed) => {
+                tracing::info!("certificate renewed");
+                renewed
+            }
+            Err(error) => {
+                tracing::warn!("certificate not renewed, the present one is used: {}", chain(&error));
+                identity
+            }
+        }
     }
 
     /// A clock that jumped since the last round, by whose hand ever, makes every moment remembered worthless.
@@ -159,10 +256,15 @@ impl<'h> Agent<'h> {
         self.drifted.clear();
     }
 
-    async fn try_to_activate(&mut self, settings: &Settings, gathered: &Gathered) -> Option<Identity> {
-        let token = settings.token.as_ref()?;
+    async fn try_to_activate(
+        &mut self,
+        token: &ActivationToken,
+        settings: &Settings,
+        gathered: &Gathered,
+    ) -> Option<Identity> {
         let now = Timestamp::now();
-        let text = gathered.token_texts().next().map(str::to_owned);
+        let text = gathered.token_texts().find(|t| t.parse().is_ok_and(|t: ActivationToken| t == *token));
+        let text = text.map(str::to_owned);
         if self.attempt.token != text {
             self.attempt = Attempt { token: text, next: Some(now), wait_s: RETRY_S.0, failure: None };
         }
@@ -181,6 +283,8 @@ impl<'h> Agent<'h> {
                     identity.enrolment.portal
                 );
                 self.attempt.failure = None;
+                self.acknowledged = None;
+                self.reported = None;
                 Some(identity)
             }
             Err(error) => {
@@ -209,8 +313,17 @@ impl<'h> Agent<'h> {
                 detail: format!("{} at {}", identity.enrolment.sensor_name, identity.enrolment.portal),
                 acknowledged: self.acknowledged.clone(),
             },
-            (None, Some((code, detail))) if settings.token.is_some() => {
+            (None, Some((code, detail))) if settings.token.is_some() && self.cloned.is_none() => {
                 Activation::Failed(*code, detail.clone())
+            }
+            (None, failure) if self.cloned.is_some() => {
+                let why = self.cloned.unwrap_or_default();
+                let tried =
+                    failure.as_ref().map(|(_, d)| format!("; the token at hand: {d}")).unwrap_or_default();
+                Activation::Failed(
+                    ConditionCode::PendingActivation,
+                    format!("this disk was activated on another machine ({why}) and needs a token of its own{tried}"),
+                )
             }
             (None, _) if settings.token.is_some() => {
                 Activation::Failed(ConditionCode::Activating, "trying to reach the portal".to_owned())
@@ -323,6 +436,7 @@ impl<'h> Agent<'h> {
         }
         let report = put_together(&seen, &mut self.ledger);
         health::publish(self.host, &report)?;
+        self.told.tell(self.host, &report);
         Ok(report)
     }
 
@@ -330,9 +444,14 @@ impl<'h> Agent<'h> {
         match &self.reported {
             None => true,
             Some((at, told)) => {
-                report.at.seconds() - at.seconds() >= REPORT_EVERY_S
-                    || *told != codes(report)
-                    || matches!(self.acknowledged, Some(Err(_)))
+                let since = report.at.seconds() - at.seconds();
+                match &self.acknowledged {
+                    Some(Err((ConditionCode::SensorDeleted | ConditionCode::ActivationRefused, _))) => {
+                        since >= LOST_CAUSE_S
+                    }
+                    Some(Err(_)) => true,
+                    _ => since >= REPORT_EVERY_S || *told != codes(report),
+                }
             }
         }
     }

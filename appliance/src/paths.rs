@@ -68,7 +68,18 @@ pub const CLOUD_INIT_ENABLED: &str = "/run/cloud-init/enabled";
 /// Written by cloud-init's last stage.
 pub const CLOUD_INIT_RESULT: &str = "/run/cloud-init/result.json";
 
+/// The UUID that the hypervisor gave the machine; root alone reads it.
+pub const DMI_UUID: &str = "/sys/class/dmi/id/product_uuid";
+/// The system's own id, made at its first boot.
+pub const MACHINE_ID: &str = "/etc/machine-id";
+/// The VM generation id, where the hypervisor shows it (QEMU).
+pub const GENERATION_ID: &str = "/sys/firmware/qemu_fw_cfg/by_name/etc/vmgenid_guid/raw";
+
 /// Who made the machine, as its firmware says.
 pub const DMI_VENDOR: &str = "/sys/class/dmi/id/sys_vendor";
+/// The firmware's table of structures, which holds the OEM strings; root alone reads it.
+pub const DMI_TABLE: &str = "/sys/firmware/dmi/tables/DMI";
+/// Key-value pairs that a Hyper-V host reads; `hv_kvp_daemon` hands them over.
+pub const KVP_POOL_TO_HOST: &str = "/var/lib/hyperv/.kvp_pool_1";
 /// Key-value pairs that a Hyper-V host gave; `hv_kvp_daemon` keeps them.
 pub const KVP_POOL: &str = "/var/lib/hyperv/.kvp_pool_0";

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use eyot_contract::settings::{resolve, Layer, Settings, SettingsError};
+use eyot_contract::ActivationToken;
 
 use crate::datasource::{Source, SourceError, PRECEDENCE};
 use crate::host::Host;
@@ -27,8 +28,17 @@ pub struct Gathered {
 
 /// Asks every source once.
 pub fn gather(host: &dyn Host) -> Gathered {
+    gather_again(host, None)
+}
+
+/// Asks every source; those that are work to ask are not asked if it is `known` what they said.
+pub fn gather_again(host: &dyn Host, known: Option<&[(Source, Layer)]>) -> Gathered {
     let mut gathered = Gathered { layers: Vec::new(), failures: Vec::new() };
     for source in PRECEDENCE {
+        if let Some(known) = known.filter(|_| source.is_costly()) {
+            gathered.layers.extend(known.iter().filter(|(s, _)| *s == source).cloned());
+            continue;
+        }
         match source.look(host) {
             Ok(Some(layer)) => gathered.layers.push((source, layer)),
             Ok(None) => {}
@@ -54,6 +64,22 @@ impl Gathered {
     /// Whether any source carries an activation token, right or wrong.
     pub fn offers_token(&self) -> bool {
         self.token_texts().next().is_some()
+    }
+
+    /// What the sources said that are work to ask; `None` if one could not be read and should be asked again.
+    pub fn costly(&self) -> Option<Vec<(Source, Layer)>> {
+        let costly = self.layers.iter().filter(|(source, _)| source.is_costly());
+        self.failures.is_empty().then(|| costly.cloned().collect())
+    }
+
+    /// The strongest token that is one and that `is_spent` does not know.
+    pub fn fresh_token(
+        &self,
+        is_spent: impl Fn(&ActivationToken) -> bool,
+    ) -> Option<(ActivationToken, String)> {
+        self.token_texts()
+            .filter_map(|text| Some((text.parse().ok()?, text.to_owned())))
+            .find(|(token, _)| !is_spent(token))
     }
 
     /// Every token text offered: what must be nowhere after activation.

@@ -9,8 +9,9 @@
 //! last stage is therefore not final: the record says `settled: false`, and the agent does it once more afterwards.
 //!
 //! A platform that handed the token over is asked to forget it too: VMware's `guestinfo.ovfEnv` is set again without
-//! secrets, the value in Hyper-V's pool becomes NULs. What the host keeps for itself is beyond our reach, as are its
-//! discs; a channel that will not be cleaned is recorded and stops nothing.
+//! secrets, `guestinfo.eyot.*` are emptied, the value in Hyper-V's pool becomes NULs. What the host keeps for itself is
+//! beyond our reach, as are its discs and the firmware's strings; a channel that will not be cleaned is recorded and stops
+//! nothing.
 //!
 //! A copy is the token's own text, or base64 of something that contains it (any alignment, wrapped or not): cloud-init
 //! keeps user-data raw, MIME-encoded and pickled.
@@ -20,7 +21,7 @@ use base64::Engine;
 use eyot_contract::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::datasource::{kvp, ovf_environment};
+use crate::datasource::{guestinfo, kvp, ovf_environment, smbios};
 use crate::host::{Access, Discard, Host, HostError};
 use crate::paths;
 use crate::settings::chain;
@@ -129,22 +130,34 @@ fn clean_channels(host: &dyn Host, tokens: &[String], needles: &[Needle]) -> Vec
     if needles.is_empty() {
         return Vec::new();
     }
+    let firmware = match smbios::carries(host, tokens) {
+        Ok(true) => Err("nothing in the machine can change the firmware's strings".to_owned()),
+        other => other.map_err(|e| chain(&e)),
+    };
     let outcomes = [
         (ovf_environment::GUESTINFO, clean_variable(host, needles)),
         (paths::KVP_POOL, kvp::erase(host, tokens).map_err(|e| chain(&e))),
+        (smbios::ORIGIN, firmware),
     ];
     let channel = |(place, outcome): (&str, Result<bool, String>)| match outcome {
         Ok(false) => None,
         Ok(true) => Some(Channel { place: place.to_owned(), problem: None }),
         Err(problem) => Some(Channel { place: place.to_owned(), problem: Some(problem) }),
     };
-    outcomes.into_iter().filter_map(channel).collect()
+    let mut channels: Vec<Channel> = outcomes.into_iter().filter_map(channel).collect();
+    match guestinfo::erase(host, |value| scrub(value.as_bytes(), needles).is_some()) {
+        Ok(found) => channels.extend(found.into_iter().map(|(place, problem)| Channel { place, problem })),
+        Err(error) => {
+            channels.push(Channel { place: format!("{}*", guestinfo::PREFIX), problem: Some(chain(&error)) })
+        }
+    }
+    channels
 }
 
 /// Whether the OVF environment's variable carried a copy; none is left in it.
 fn clean_variable(host: &dyn Host, needles: &[Needle]) -> Result<bool, String> {
     let carrying = || -> Result<Option<String>, String> {
-        let Some(document) = ovf_environment::guestinfo(host).map_err(|e| chain(&e))? else {
+        let Some(document) = ovf_environment::variable(host).map_err(|e| chain(&e))? else {
             return Ok(None);
         };
         let carries =
@@ -158,7 +171,7 @@ fn clean_variable(host: &dyn Host, needles: &[Needle]) -> Result<bool, String> {
         Some(bytes) => String::from_utf8(bytes).map_err(|e| e.utf8_error().to_string())?,
         None => clean,
     };
-    ovf_environment::set_guestinfo(host, &clean)?;
+    ovf_environment::set_variable(host, &clean)?;
     match carrying()? {
         None => Ok(true),
         Some(_) => Err("it was set and did not change".to_owned()),
@@ -410,7 +423,7 @@ mod tests {
         assert_eq!(record.channels, [Channel { place, problem: None }]);
         let log = host.take_log().join("\n");
         assert!(log.contains("info-set") && !log.contains(TOKEN) && !log.contains("s3cret"), "{log}");
-        let left = ovf_environment::guestinfo(&host).unwrap().unwrap();
+        let left = ovf_environment::variable(&host).unwrap().unwrap();
         assert!(scrub(left.as_bytes(), &[Needle::new(TOKEN)]).is_none(), "{left}");
 
         keep();
@@ -437,7 +450,7 @@ mod tests {
         host.take_log();
         assert_eq!(forget(&host, &tokens).unwrap(), record);
         assert_eq!(host.text(paths::KVP_POOL).unwrap(), clean);
-        assert_eq!(host.take_log(), [format!("overwriting {}", paths::KVP_POOL)]);
+        assert_eq!(host.take_log(), [format!("changing {}", paths::KVP_POOL)]);
     }
 
     #[test]

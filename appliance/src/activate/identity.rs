@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use eyot_client::{Client, ClientError, Trust};
+use eyot_client::{certificate_life, Client, ClientError, Trust};
 use eyot_contract::settings::Settings;
-use eyot_contract::{ActivationToken, EnrolmentResponse, Timestamp};
+use eyot_contract::{path, ActivationToken, EnrolmentResponse, RenewalRequest, RenewalResponse, Timestamp};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::ActivationError;
+use super::{ActivationError, Marks};
 use crate::host::{Access, Host, HostError};
 use crate::paths;
 
@@ -21,8 +21,10 @@ pub const CERTIFICATE: &str = "certificate.pem";
 /// The portal's CA, PEM.
 pub const CA: &str = "ca.pem";
 const ENROLMENT: &str = "enrolment.json";
-/// Which token a key in the making belongs to: SHA-256 of its secret.
-const TOKEN_DIGEST: &str = "token-digest";
+/// What a key in the making belongs to: a token (SHA-256 of its secret) or the certificate it is to replace.
+const PURPOSE: &str = "token-digest";
+/// Digests of used tokens remembered: more than anybody gives one appliance.
+const MAX_USED: usize = 32;
 
 /// What an identity belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,10 +35,15 @@ pub struct Enrolment {
     pub sensor_name: String,
     /// The portal's address.
     pub portal: String,
-    /// Digest that names this machine; another one means that the disk was cloned or moved.
-    pub machine: String,
+    /// The machine it was made on; other marks mean that the disk was cloned.
+    #[serde(default)]
+    pub machine: Marks,
     /// When.
     pub activated: Timestamp,
+    /// SHA-256 of the secrets of tokens that did their work here, oldest first. A platform may hand one over again at each
+    /// start; only one that is not among these is news.
+    #[serde(default)]
+    pub used_tokens: Vec<String>,
 }
 
 /// A stored identity.
@@ -86,6 +93,56 @@ impl Identity {
         &self.ca_pem
     }
 
+    /// Whether this token has already done its work here.
+    pub fn has_used(&self, token: &ActivationToken) -> bool {
+        self.enrolment.used_tokens.contains(&digest_of(&token.secret))
+    }
+
+    /// A few letters that are others for every certificate.
+    pub fn certificate_mark(&self) -> String {
+        digest_of(self.certificate_pem.as_bytes())[..16].to_owned()
+    }
+
+    /// Whether two thirds of the certificate's life are over. One whose dates cannot be read is left alone.
+    pub fn is_due_for_renewal(&self, now: Timestamp) -> bool {
+        let Ok((from, to)) = certificate_life(&self.certificate_pem) else { return false };
+        now.seconds() >= from + (to - from) / 3 * 2
+    }
+
+    /// Asks the portal for a certificate with a new key, while the present one still works, and puts both in place.
+    ///
+    /// # Errors
+    /// Any; then the present ones stay. Asking again uses the same new key, so an answer that got lost costs nothing.
+    pub async fn renew(&self, host: &dyn Host, client: &Client) -> Result<Self, ActivationError> {
+        let purpose = format!("renewal {}", digest_of(self.certificate_pem.as_bytes()));
+        let candidate = Candidate::prepare(host, &purpose)?;
+        let request = RenewalRequest { csr_pem: candidate.request_pem(self.enrolment.sensor)? };
+        let answer: RenewalResponse = client.post_json(path::RENEW, &request).await?;
+        let renewed =
+            Self { key_pem: candidate.key_pem, certificate_pem: answer.certificate_pem, ..self.clone() };
+        // builds only if the certificate belongs to the key
+        Client::builder(&renewed.enrolment.portal)
+            .trust(Trust::CaPem(renewed.ca_pem.clone()))
+            .identity(renewed.certificate_pem.clone(), renewed.key_pem.clone())
+            .build()?;
+        renewed.store(host)?;
+        Ok(renewed)
+    }
+
+    /// Keeps the machine's present marks, so that small changes do not add up to another machine.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn remember(&mut self, host: &dyn Host, marks: Marks) -> Result<(), HostError> {
+        if self.enrolment.machine == marks || marks.adapters.is_empty() {
+            return Ok(());
+        }
+        self.enrolment.machine = marks;
+        let text = serde_json::to_string_pretty(&self.enrolment).unwrap_or_default();
+        let path = format!("{}/{ENROLMENT}", paths::IDENTITY_DIR);
+        host.write(&path, text.as_bytes(), Access::Sensor).map(drop)
+    }
+
     pub(super) fn store(&self, host: &dyn Host) -> Result<(), ActivationError> {
         let enrolment =
             serde_json::to_string_pretty(&self.enrolment).map_err(|e| ActivationError::Key(e.to_string()))?;
@@ -100,29 +157,33 @@ impl Identity {
         }
         host.replace_dir(paths::NEXT_IDENTITY_DIR, paths::IDENTITY_DIR)?;
         // not earlier: until the swap, this is what ties the key to the token the portal has bound it to
-        Ok(host.remove(&format!("{}/{TOKEN_DIGEST}", paths::IDENTITY_DIR))?)
+        Ok(host.remove(&format!("{}/{PURPOSE}", paths::IDENTITY_DIR))?)
     }
 }
 
 impl Candidate {
-    /// The key of an earlier try with the same token, or a new one, stored before anybody is asked anything.
-    pub(super) fn prepare(host: &dyn Host, token: &ActivationToken) -> Result<Self, ActivationError> {
+    /// For a token: see [`Candidate::prepare`].
+    pub(super) fn for_token(host: &dyn Host, token: &ActivationToken) -> Result<Self, ActivationError> {
+        Self::prepare(host, &digest_of(&token.secret))
+    }
+
+    /// The key of an earlier try with the same purpose, or a new one, stored before anybody is asked anything.
+    fn prepare(host: &dyn Host, purpose: &str) -> Result<Self, ActivationError> {
         host.make_dir(paths::STATE_DIR, Access::Everyone)?;
         host.make_dir(paths::NEXT_IDENTITY_DIR, Access::Sensor)?;
         // a key belongs to one token: the portal binds the two, and another token must not inherit the binding
         let below = |name: &str| format!("{}/{name}", paths::NEXT_IDENTITY_DIR);
-        let (key_path, token_path) = (below(KEY), below(TOKEN_DIGEST));
-        let digest = hex::encode(ring::digest::digest(&ring::digest::SHA256, &token.secret));
-        let same_token = host.read(&token_path)?.as_deref() == Some(digest.as_bytes());
+        let (key_path, purpose_path) = (below(KEY), below(PURPOSE));
+        let same_purpose = host.read(&purpose_path)?.as_deref() == Some(purpose.as_bytes());
         let kept = host.read(&key_path)?.and_then(|k| String::from_utf8(k).ok());
-        let usable = kept.filter(|k| same_token && KeyPair::from_pem(k).is_ok());
+        let usable = kept.filter(|k| same_purpose && KeyPair::from_pem(k).is_ok());
         let key_pem = match usable {
             Some(key_pem) => key_pem,
             None => {
                 let key = KeyPair::generate().map_err(|e| ActivationError::Key(e.to_string()))?;
-                host.remove(&token_path)?;
+                host.remove(&purpose_path)?;
                 host.write(&key_path, key.serialize_pem().as_bytes(), Access::Sensor)?;
-                host.write(&token_path, digest.as_bytes(), Access::Root)?;
+                host.write(&purpose_path, purpose.as_bytes(), Access::Root)?;
                 key.serialize_pem()
             }
         };
@@ -130,12 +191,12 @@ impl Candidate {
     }
 
     /// PKCS#10 request. The portal uses its public key only and decides the names itself.
-    pub(super) fn request_pem(&self, token: &ActivationToken) -> Result<String, ActivationError> {
+    pub(super) fn request_pem(&self, sensor: Uuid) -> Result<String, ActivationError> {
         let wrong = |e: rcgen::Error| ActivationError::Key(e.to_string());
         let key = KeyPair::from_pem(&self.key_pem).map_err(wrong)?;
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, token.sensor.to_string());
+        params.distinguished_name.push(DnType::CommonName, sensor.to_string());
         params.serialize_request(&key).and_then(|r| r.pem()).map_err(wrong)
     }
 
@@ -143,9 +204,13 @@ impl Candidate {
         self,
         answer: EnrolmentResponse,
         token: &ActivationToken,
-        machine: String,
+        machine: Marks,
+        mut used_tokens: Vec<String>,
         now: Timestamp,
     ) -> Identity {
+        used_tokens.push(digest_of(&token.secret));
+        let surplus = used_tokens.len().saturating_sub(MAX_USED);
+        used_tokens.drain(..surplus);
         Identity {
             enrolment: Enrolment {
                 sensor: token.sensor,
@@ -153,6 +218,7 @@ impl Candidate {
                 portal: token.portal.clone(),
                 machine,
                 activated: now,
+                used_tokens,
             },
             key_pem: self.key_pem,
             certificate_pem: answer.certificate_pem,
@@ -161,14 +227,6 @@ impl Candidate {
     }
 }
 
-/// A digest of what makes this machine this machine: the DMI UUID that the hypervisor gives each VM, and machine-id.
-pub fn machine_identity(host: &dyn Host) -> String {
-    let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
-    for path in ["/sys/class/dmi/id/product_uuid", "/etc/machine-id"] {
-        // either may be missing (containers, boards without DMI); the other one still tells machines apart
-        let content = host.read(path).ok().flatten().unwrap_or_default();
-        digest.update(content.trim_ascii());
-        digest.update(b"\n");
-    }
-    hex::encode(digest.finish())
+fn digest_of(bytes: &[u8]) -> String {
+    hex::encode(ring::digest::digest(&ring::digest::SHA256, bytes))
 }

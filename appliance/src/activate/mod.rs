@@ -6,9 +6,13 @@
 //!    same answer.
 //! 3. The request goes out; the answer is checked against the pin and the key and put in place in one step.
 //! 4. The token is forgotten everywhere ([`forget`]). A power cut before the end of this leads back to it.
+//!
+//! Activating again with another token, also one of another portal, replaces the identity the same way; what the sensor
+//! has learnt is untouched. Once two thirds of its certificate's life are over an identity renews it by itself.
 
 pub mod forget;
 mod identity;
+mod machine;
 
 use std::time::Duration;
 
@@ -19,7 +23,8 @@ use eyot_contract::{path, ActivationToken, ConditionCode, EnrolmentRequest, Enro
 use crate::host::{Guard, Host, HostError};
 use crate::paths;
 
-pub use identity::{machine_identity, Enrolment, Identity, CA, CERTIFICATE, KEY};
+pub use identity::{Enrolment, Identity, CA, CERTIFICATE, KEY};
+pub use machine::Marks;
 
 /// How far this machine's clock may be from the portal's, in seconds. Certificates are issued with the portal's clock
 /// and judged with ours, and evidence from a sensor with another time is worth little.
@@ -95,11 +100,11 @@ pub async fn activate(
     if alive.drift_seconds().abs() > MAX_DRIFT_S {
         return Err(ClientError::ClockDrift { local: alive.local_date, portal: alive.server_date }.into());
     }
-    let candidate = identity::Candidate::prepare(host, token)?;
+    let candidate = identity::Candidate::for_token(host, token)?;
     let request = EnrolmentRequest {
         sensor: token.sensor,
         secret: token.secret_text(),
-        csr_pem: candidate.request_pem(token)?,
+        csr_pem: candidate.request_pem(token.sensor)?,
         hostname: settings.hostname.clone().unwrap_or_else(|| host.hostname()),
         version: crate::VERSION.to_owned(),
     };
@@ -108,7 +113,8 @@ pub async fn activate(
         return Err(ActivationError::OtherCa);
     }
     // builds only if the certificate belongs to the key
-    let identity = candidate.complete(answer, token, machine_identity(host), Timestamp::now());
+    let used = Identity::load(host)?.map(|i| i.enrolment.used_tokens).unwrap_or_default();
+    let identity = candidate.complete(answer, token, Marks::of(host)?, used, Timestamp::now());
     identity.client(settings, TIMEOUT)?;
     identity.store(host)?;
     Ok(identity)

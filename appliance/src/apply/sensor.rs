@@ -82,7 +82,10 @@ pub fn plan(settings: &Settings, roles: &Roles, identity: &Identity) -> Option<P
     // texts, lists and tables only: there is nothing TOML could not write
     let body = toml::to_string(&config).unwrap_or_default();
     let text = format!(
-        "# Written by eyot-appliance from the appliance's settings; changes here are overwritten.\n{body}"
+        "# Written by eyot-appliance from the appliance's settings; changes here are overwritten.\n\
+         # certificate {}\n{body}",
+        // another certificate in the same file is a reason to start again, also after a power cut in between
+        identity.certificate_mark()
     );
     Some(Plan(vec![
         (paths::SENSOR_PROXY_PASSWORD, credentials.map(|c| format!("{}\n", c.1)), Access::Sensor),
@@ -114,6 +117,16 @@ pub fn start(host: &dyn Host, changed: bool) -> Result<bool, HostError> {
         (false, true) => return Ok(false),
     };
     host.run("systemctl", &["--no-block", verb, UNIT]).map(|_| true)
+}
+
+/// Stops the sensor and takes its configuration away, without which its unit does not start. Says whether there was any.
+pub fn stop(host: &dyn Host) -> Result<bool, HostError> {
+    if host.read(paths::SENSOR_CONFIG)?.is_none() {
+        return Ok(false);
+    }
+    host.run("systemctl", &["stop", UNIT])?;
+    host.remove(paths::SENSOR_CONFIG)?;
+    Ok(true)
 }
 
 /// Whether the service manager says that the sensor runs.

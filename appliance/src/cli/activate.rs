@@ -7,7 +7,7 @@ use anyhow::{bail, Context};
 use eyot_contract::settings::{resolve, Layer};
 use eyot_contract::{ActivationToken, MAX_TOKEN_CHARS};
 
-use crate::activate::{activate, forget, reserve, Identity};
+use crate::activate::{activate, forget, reserve, Identity, Marks};
 use crate::apply::{self, nic};
 use crate::host::{Access, Host};
 use crate::paths;
@@ -42,7 +42,8 @@ impl Arguments {
         let settings = resolve(&layers)?.settings;
 
         if let Some(known) = Identity::load(host)? {
-            if known.enrolment.sensor == token.sensor && known.enrolment.portal == token.portal {
+            let own = known.enrolment.machine.moved(&Marks::of(host)?).is_none();
+            if own && known.has_used(&token) {
                 println!(
                     "already activated as {} at {}",
                     known.enrolment.sensor_name, known.enrolment.portal

@@ -2,8 +2,8 @@
 
 use anyhow::bail;
 
-use crate::activate::Identity;
-use crate::apply::{self, network, nic, role};
+use crate::activate::{Identity, Marks};
+use crate::apply::{self, network, nic, role, sensor};
 use crate::host::Host;
 use crate::settings::{gather_patiently, SEED_PATIENCE};
 
@@ -20,7 +20,13 @@ pub(super) struct Arguments {}
 
 impl Arguments {
     pub(super) fn run(self, host: &dyn Host) -> anyhow::Result<u8> {
-        let identity = Identity::load(host)?;
+        let mut identity = Identity::load(host)?;
+        let marks = Marks::of(host)?;
+        if identity.as_ref().is_some_and(|i| i.enrolment.machine.moved(&marks).is_some()) {
+            // a copied disk: before any network, so that not one report goes out in the other machine's name
+            sensor::stop(host)?;
+            identity = None;
+        }
         let patience = if identity.is_some() { std::time::Duration::ZERO } else { SEED_PATIENCE };
         let gathered = gather_patiently(host, patience);
         let (settings, problem) = match gathered.resolve() {

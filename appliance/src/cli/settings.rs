@@ -4,13 +4,14 @@ use eyot_contract::settings::{Definition, DEFINITIONS};
 use serde_json::json;
 
 use super::Format;
+use crate::datasource::{Source, PRECEDENCE};
 use crate::host::Host;
 use crate::settings::{chain, gather, Gathered};
 
-/// List every setting with its meaning, its value and where the value comes from
+/// List every setting with its meaning, its value, where the value comes from and what other sources offer
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  eyot-appliance settings\n  eyot-appliance settings --format json\n\nSecrets are shown as \"(set)\". Sources, strongest first: /etc/eyot/local.toml, /etc/eyot/seed.toml, a volume labelled\ncidata, and what was kept from an earlier seed."
+    after_help = "Examples:\n  eyot-appliance settings\n  eyot-appliance settings --format json\n\nSecrets are shown as \"(set)\". The sources are listed at the end, strongest first, with how much each offers."
 )]
 pub(super) struct Arguments {
     /// How to write the answer
@@ -23,28 +24,29 @@ impl Arguments {
         let gathered = gather(host);
         match self.format {
             Format::Json => {
-                let all: Vec<_> = DEFINITIONS
+                let settings: Vec<_> = DEFINITIONS.iter().map(|d| json(d, &gathered)).collect();
+                let sources: Vec<_> = PRECEDENCE
                     .iter()
-                    .map(|d| {
-                        let (value, origin) = shown(d, &gathered);
-                        json!({
-                            "key": d.key, "description": d.description, "default": d.default,
-                            "secret": d.is_secret(), "value": value, "origin": origin,
-                        })
-                    })
+                    .map(|s| json!({ "place": s.place(), "offers": offered_by(*s, &gathered), "problem": problem_of(*s, &gathered) }))
                     .collect();
-                println!("{}", serde_json::to_string_pretty(&all)?);
+                println!(
+                    "{}",
+                    serde_json::to_string_pretty(&json!({ "settings": settings, "sources": sources }))?
+                );
             }
             Format::Text => {
                 for d in DEFINITIONS {
-                    let (value, origin) = shown(d, &gathered);
-                    let from = origin.map_or("default".to_owned(), |o| format!("from {o}"));
-                    println!(
-                        "{} = {}    ({from})\n    {}",
-                        d.key,
-                        value.as_deref().unwrap_or("-"),
-                        d.description
-                    );
+                    text(d, &gathered);
+                }
+                println!("\nsources, strongest first");
+                for source in PRECEDENCE {
+                    let said = match (problem_of(source, &gathered), offered_by(source, &gathered).len()) {
+                        (Some(problem), _) => problem,
+                        (None, 0) => "nothing".to_owned(),
+                        (None, 1) => "1 setting".to_owned(),
+                        (None, n) => format!("{n} settings"),
+                    };
+                    println!("    {}: {said}", source.place());
                 }
             }
         }
@@ -62,17 +64,54 @@ impl Arguments {
     }
 }
 
-/// The value as it may be shown, and who gave it.
-fn shown(definition: &Definition, gathered: &Gathered) -> (Option<String>, Option<String>) {
-    let given = gathered
+/// Every offer for a setting, the one that holds first: who, and the value as it may be shown.
+fn offers<'g>(definition: &Definition, gathered: &'g Gathered) -> Vec<(&'g str, String)> {
+    gathered
         .layers
         .iter()
-        .find_map(|(_, l)| l.values.get(definition.key).map(|v| (v.trim(), &l.origin)))
-        .filter(|(v, _)| !v.is_empty());
-    match given {
-        Some((_, origin)) if definition.is_secret() => (Some("(set)".to_owned()), Some(origin.clone())),
-        Some((value, origin)) => (Some(value.replace('\n', " ")), Some(origin.clone())),
-        None if definition.default.is_empty() => (None, None),
-        None => (Some(definition.default.to_owned()), None),
+        .filter_map(|(_, l)| l.values.get(definition.key).map(|v| (l.origin.as_str(), v.trim())))
+        .map(|(origin, value)| match definition.is_secret() && !value.is_empty() {
+            true => (origin, "(set)".to_owned()),
+            false => (origin, value.replace('\n', " ")),
+        })
+        .collect()
+}
+
+fn json(definition: &Definition, gathered: &Gathered) -> serde_json::Value {
+    let offers = offers(definition, gathered);
+    let holds = offers.first().filter(|(_, value)| !value.is_empty());
+    let default = Some(definition.default).filter(|d| !d.is_empty());
+    let all: Vec<_> = offers
+        .iter()
+        .enumerate()
+        .map(|(place, (origin, value))| json!({ "origin": origin, "value": value, "holds": place == 0 }))
+        .collect();
+    json!({
+        "key": definition.key, "description": definition.description, "default": definition.default,
+        "secret": definition.is_secret(), "value": holds.map(|h| h.1.as_str()).or(default),
+        "origin": holds.map(|h| h.0), "offers": all,
+    })
+}
+
+fn text(definition: &Definition, gathered: &Gathered) {
+    let offers = offers(definition, gathered);
+    let default = Some(definition.default).filter(|d| !d.is_empty()).unwrap_or("-");
+    let (value, from) = match offers.first().filter(|(_, value)| !value.is_empty()) {
+        Some((origin, value)) => (value.as_str(), format!("from {origin}")),
+        None => (default, "default".to_owned()),
+    };
+    println!("{} = {value}    ({from})\n    {}", definition.key, definition.description);
+    for (origin, value) in offers.iter().skip(1) {
+        println!("    overruled: {value} from {origin}");
     }
+}
+
+/// Keys that a source offers.
+fn offered_by(source: Source, gathered: &Gathered) -> Vec<&'static str> {
+    let own = gathered.layers.iter().filter(|(s, _)| *s == source);
+    own.flat_map(|(_, l)| l.values.keys().copied()).collect()
+}
+
+fn problem_of(source: Source, gathered: &Gathered) -> Option<String> {
+    gathered.failures.iter().find(|(s, _)| *s == source).map(|(_, e)| chain(e))
 }

@@ -3,14 +3,21 @@
 //! A source looks, and answers with a [`Layer`], with nothing, or with why it could not be read. It decides nothing;
 //! deciding is `settings`' work. A new source is one file here and one line in [`PRECEDENCE`].
 //!
-//! The order: what an operator wrote on the machine; the seed, as cloud-init's file and as the volume itself; what the
-//! platform hands over, the OVF environment before Hyper-V's key-value pairs (no platform has both); last what was kept
-//! from any of these. A seed is made for one machine on purpose, while a platform also hands over what nobody filled in.
+//! The order: what an operator or one of the wizards wrote on the machine; the seed, as cloud-init's file and as the volume
+//! itself; what the platform hands over: VMware's variables of ours before the OVF environment, Hyper-V's key-value pairs,
+//! the firmware's OEM strings; last what was kept from any of these. A seed is made for one machine on purpose, while a
+//! platform also hands over what nobody filled in; and of a platform's channels, the one that names us in every key comes
+//! before the one that carries the OVA's defaults.
+//!
+//! The wizards (debconf, console, set-up page) are no sources: they write the operator's file.
 
 mod cidata;
 mod file;
+mod flat;
+pub(crate) mod guestinfo;
 pub(crate) mod kvp;
 pub(crate) mod ovf_environment;
+pub(crate) mod smbios;
 mod volume;
 
 #[cfg(test)]
@@ -22,12 +29,14 @@ use crate::host::{Host, HostError};
 use crate::paths;
 
 /// The sources, strongest first.
-pub const PRECEDENCE: [Source; 6] = [
-    Source::File { path: paths::LOCAL_SETTINGS, what: "operator or installation wizard" },
+pub const PRECEDENCE: [Source; 8] = [
+    Source::File { path: paths::LOCAL_SETTINGS, what: "operator, or a wizard" },
     Source::File { path: paths::SEED_SETTINGS, what: "cloud-init" },
     Source::Cidata,
+    Source::Guestinfo,
     Source::OvfEnvironment,
     Source::KeyValuePairs,
+    Source::OemStrings,
     Source::File { path: paths::KEPT_SETTINGS, what: "kept from an earlier seed" },
 ];
 
@@ -43,10 +52,14 @@ pub enum Source {
     },
     /// A volume labelled `cidata`, read directly.
     Cidata,
+    /// VMware's variables `guestinfo.eyot.*`.
+    Guestinfo,
     /// The properties of the OVA, as VMware's variable or the platform's volume.
     OvfEnvironment,
     /// Hyper-V key-value pairs.
     KeyValuePairs,
+    /// SMBIOS OEM strings, systemd's credentials among them.
+    OemStrings,
 }
 
 /// Why a source could not be read.
@@ -87,8 +100,10 @@ impl Source {
         match self {
             Self::File { path, .. } => file::look(host, path),
             Self::Cidata => cidata::look(host),
+            Self::Guestinfo => guestinfo::look(host),
             Self::OvfEnvironment => ovf_environment::look(host),
             Self::KeyValuePairs => kvp::look(host),
+            Self::OemStrings => smbios::look(host),
         }
     }
 
@@ -96,13 +111,18 @@ impl Source {
     pub fn is_seed(self) -> bool {
         match self {
             Self::File { path, .. } => path == paths::SEED_SETTINGS,
-            Self::Cidata | Self::OvfEnvironment | Self::KeyValuePairs => true,
+            _ => true,
         }
+    }
+
+    /// Whether looking is work: drives are opened, programs are run. Files of the machine's own are not.
+    pub fn is_costly(self) -> bool {
+        !matches!(self, Self::File { .. })
     }
 
     /// Whether the platform hands this over, often a few settings beside a seed that has the others.
     pub fn is_platform(self) -> bool {
-        matches!(self, Self::OvfEnvironment | Self::KeyValuePairs)
+        matches!(self, Self::Guestinfo | Self::OvfEnvironment | Self::KeyValuePairs | Self::OemStrings)
     }
 
     /// For people: where this is.
@@ -110,8 +130,10 @@ impl Source {
         match self {
             Self::File { path, .. } => path,
             Self::Cidata => "cidata volume",
+            Self::Guestinfo => "guestinfo.eyot.*",
             Self::OvfEnvironment => "OVF environment",
             Self::KeyValuePairs => paths::KVP_POOL,
+            Self::OemStrings => smbios::ORIGIN,
         }
     }
 }

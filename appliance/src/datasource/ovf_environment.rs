@@ -18,9 +18,8 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{Namespace, ResolveResult};
 use quick_xml::{NsReader, Writer};
 
-use super::{property, volume, SourceError};
+use super::{guestinfo, property, volume, SourceError};
 use crate::host::Host;
-use crate::paths;
 
 const NAMESPACE: &str = "http://schemas.dmtf.org/ovf/environment/1";
 const FILE: &str = "ovf-env.xml";
@@ -30,10 +29,9 @@ const LABELS: [&str; 3] = ["OVF ENV", "OVFENV", "OVF-TRANSPORT"];
 const MAX_BYTES: usize = 1 << 20;
 /// VMware's variable.
 pub(crate) const GUESTINFO: &str = "guestinfo.ovfEnv";
-const RPCTOOL: &str = "vmware-rpctool";
 
 pub(super) fn look(host: &dyn Host) -> Result<Option<Layer>, SourceError> {
-    if let Some(document) = guestinfo(host)? {
+    if let Some(document) = variable(host)? {
         return parse(GUESTINFO, &document);
     }
     let Some(found) = volume::find(host, &LABELS, FILE)? else { return Ok(None) };
@@ -43,21 +41,16 @@ pub(super) fn look(host: &dyn Host) -> Result<Option<Layer>, SourceError> {
 }
 
 /// The variable. A platform that is not VMware, a missing tool and a variable that is not set are all the same: nothing.
-pub(crate) fn guestinfo(host: &dyn Host) -> Result<Option<String>, SourceError> {
-    let vendor = host.read(paths::DMI_VENDOR)?.unwrap_or_default();
-    if !vendor.starts_with(b"VMware") {
-        return Ok(None);
+pub(crate) fn variable(host: &dyn Host) -> Result<Option<String>, SourceError> {
+    match guestinfo::is_vmware(host)? {
+        true => Ok(guestinfo::get(host, GUESTINFO)),
+        false => Ok(None),
     }
-    let answer = host.run(RPCTOOL, &[&format!("info-get {GUESTINFO}")]).unwrap_or_default();
-    Ok(Some(answer.trim().to_owned()).filter(|a| !a.is_empty()))
 }
 
 /// Sets the variable to a document without secrets: it is passed as an argument, which others can see.
-pub(crate) fn set_guestinfo(host: &dyn Host, document: &str) -> Result<(), String> {
-    // the error's own words would repeat the whole document
-    host.run(RPCTOOL, &[&format!("info-set {GUESTINFO} {document}")])
-        .map(drop)
-        .map_err(|e| e.source.to_string())
+pub(crate) fn set_variable(host: &dyn Host, document: &str) -> Result<(), String> {
+    guestinfo::set(host, GUESTINFO, document)
 }
 
 /// Reads a document; `origin` is for people.
@@ -204,6 +197,7 @@ mod tests {
     use super::super::tests::environment;
     use super::*;
     use crate::host::double::Double;
+    use crate::paths;
 
     const NAME: &[(&str, &str)] = &[("host_name", "one")];
 

@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine;
 use eyot_contract::settings::{definition, Settings};
 
 use super::kvp::tests::record;
+use super::smbios;
+use super::smbios::tests::table;
 use crate::host::double::Double;
 use crate::paths;
 use crate::settings::gather;
@@ -74,7 +78,7 @@ fn disc(label: &str, file: &str, content: &str) -> Vec<u8> {
 #[test]
 fn the_same_settings_by_every_carrier_are_the_same_settings() {
     type Carry = fn(&Double);
-    let carriers: [(&str, Carry); 8] = [
+    let carriers: [(&str, Carry); 14] = [
         (paths::LOCAL_SETTINGS, |h| h.put(paths::LOCAL_SETTINGS, &toml())),
         (paths::SEED_SETTINGS, |h| h.put(paths::SEED_SETTINGS, &toml())),
         ("cidata volume /dev/sr0", |h| h.insert_disc("/dev/sr0", disc("cidata", "eyot.toml", &toml()))),
@@ -93,6 +97,38 @@ fn the_same_settings_by_every_carrier_are_the_same_settings() {
             let pool =
                 SAID.map(|(k, v)| record(&definition(k).unwrap().property_key(), v.as_bytes())).concat();
             h.put(paths::KVP_POOL, std::str::from_utf8(&pool).unwrap());
+        }),
+        ("guestinfo.eyot.*", |h| {
+            h.put(paths::DMI_VENDOR, "VMware, Inc.\n");
+            for (key, value) in SAID {
+                h.set_variable(&format!("guestinfo.eyot.{}", definition(key).unwrap().property_key()), value);
+            }
+        }),
+        ("guestinfo.eyot.*", |h| {
+            h.put(paths::DMI_VENDOR, "VMware, Inc.\n");
+            h.set_variable("guestinfo.eyot.settings", &STANDARD.encode(toml()));
+        }),
+        (paths::KVP_POOL, |h| {
+            let parts: Vec<String> =
+                toml().as_bytes().chunks(100).map(|p| String::from_utf8_lossy(p).into()).collect();
+            let of = parts.len();
+            let pool: Vec<u8> = (1..=of)
+                .flat_map(|n| record(&format!("eyot_settings.{n}of{of}"), parts[n - 1].as_bytes()))
+                .collect();
+            h.put(paths::KVP_POOL, std::str::from_utf8(&pool).unwrap());
+        }),
+        (smbios::ORIGIN, |h| {
+            let strings = SAID.map(|(k, v)| format!("eyot:{k}={v}"));
+            h.put(paths::DMI_TABLE, std::str::from_utf8(&table(&strings)).unwrap());
+        }),
+        (smbios::ORIGIN, |h| {
+            let strings =
+                SAID.map(|(k, v)| format!("io.systemd.credential.binary:eyot.{k}={}", STANDARD.encode(v)));
+            h.put(paths::DMI_TABLE, std::str::from_utf8(&table(&strings)).unwrap());
+        }),
+        (smbios::ORIGIN, |h| {
+            let strings = [format!("io.systemd.credential:eyot.settings={}", STANDARD.encode(toml()))];
+            h.put(paths::DMI_TABLE, std::str::from_utf8(&table(&strings)).unwrap());
         }),
         (paths::KEPT_SETTINGS, |h| h.put(paths::KEPT_SETTINGS, &toml())),
     ];

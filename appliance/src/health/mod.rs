@@ -7,6 +7,7 @@
 pub mod banner;
 pub mod connection;
 pub mod management;
+pub mod platform;
 pub mod validate;
 pub mod watch;
 

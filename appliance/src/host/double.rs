@@ -30,8 +30,9 @@ struct Inner {
     /// The live ruleset as the tests' nft keeps it.
     nft_rejects: bool,
     after_firewall: Option<fn(&mut State)>,
-    /// `guestinfo.ovfEnv` as VMware's tool gives it; without it the tool fails.
-    guestinfo: Option<String>,
+    /// VMware's variables as its tool gives them; for one that is not there the tool fails.
+    guestinfo: BTreeMap<String, String>,
+    no_rpctool: bool,
     /// Who answers for an address.
     holders: BTreeMap<std::net::Ipv4Addr, MacAddr>,
     /// What questions to programs are answered with.
@@ -121,7 +122,19 @@ impl Double {
     }
 
     pub(crate) fn set_guestinfo(&self, document: &str) {
-        self.inner.lock().unwrap().guestinfo = Some(document.to_owned());
+        self.set_variable("guestinfo.ovfEnv", document);
+    }
+
+    pub(crate) fn set_variable(&self, variable: &str, value: &str) {
+        self.inner.lock().unwrap().guestinfo.insert(variable.to_owned(), value.to_owned());
+    }
+
+    pub(crate) fn variable(&self, variable: &str) -> Option<String> {
+        self.inner.lock().unwrap().guestinfo.get(variable).cloned()
+    }
+
+    pub(crate) fn without_rpctool(&self) {
+        self.inner.lock().unwrap().no_rpctool = true;
     }
 
     pub(crate) fn state(&self) -> State {
@@ -219,6 +232,14 @@ impl Host for Double {
         })
     }
 
+    fn edit_shared(&self, path: &str, edit: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<bool, HostError> {
+        let Some(new) = self.read(path)?.and_then(|content| edit(&content)) else { return Ok(false) };
+        self.step("changing", path, |inner| {
+            inner.state.files.insert(path.to_owned(), (new, Access::Root));
+            Ok(true)
+        })
+    }
+
     fn remove(&self, path: &str) -> Result<(), HostError> {
         if !self.inner.lock().unwrap().state.files.contains_key(path) {
             return Ok(());
@@ -269,15 +290,22 @@ impl Host for Double {
             ("nft", ["list", "ruleset"]) => Ok(self.inner.lock().unwrap().state.ruleset.clone()),
             ("systemctl", ["is-active", ..]) => Ok("active\n".to_owned()),
             ("ip", _) => Ok(self.inner.lock().unwrap().answers.get(&told).cloned().unwrap_or_default()),
-            ("vmware-rpctool", ["info-get guestinfo.ovfEnv"]) => {
-                let known = self.inner.lock().unwrap().guestinfo.clone();
-                known.ok_or_else(|| HostError::new("running", told, io::Error::other("No value found")))
+            ("vmware-rpctool", _) if self.inner.lock().unwrap().no_rpctool => {
+                Err(HostError::new("running", told, io::ErrorKind::NotFound.into()))
             }
-            ("vmware-rpctool", [set]) => self.step("running", &told, |inner| {
-                let document = set.strip_prefix("info-set guestinfo.ovfEnv ").expect("not a request");
-                inner.guestinfo = Some(document.to_owned());
-                Ok(String::new())
-            }),
+            ("vmware-rpctool", [request]) | ("vmtoolsd", ["--cmd", request]) => {
+                if let Some(variable) = request.strip_prefix("info-get ") {
+                    let known = self.variable(variable);
+                    return known
+                        .ok_or_else(|| HostError::new("running", told, io::Error::other("No value found")));
+                }
+                let set = request.strip_prefix("info-set ").expect("not a request");
+                let (variable, value) = set.split_once(' ').expect("not a request");
+                self.step("running", &told, |inner| {
+                    inner.guestinfo.insert(variable.to_owned(), value.to_owned());
+                    Ok(String::new())
+                })
+            }
             ("nft", ["-c", "-f", path]) => self.step("running", &told, |inner| {
                 assert!(inner.state.files.contains_key(*path));
                 match inner.nft_rejects {

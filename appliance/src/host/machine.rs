@@ -16,7 +16,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
 
 use super::ethtool::Control;
-use super::{arp, files, sysfs};
+use super::{arp, files, shared, sysfs};
 use super::{Access, Adapter, Discard, Flags, Guard, Host, HostError, Offload, ReadSeek, Resources};
 
 /// linux/fs.h, `_IOWR('X', 121, struct fstrim_range)`
@@ -61,6 +61,10 @@ impl Host for Machine {
 
     fn overwrite(&self, path: &str, content: &[u8]) -> Result<(), HostError> {
         files::overwrite(&self.at(path), content)
+    }
+
+    fn edit_shared(&self, path: &str, edit: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<bool, HostError> {
+        shared::edit(&self.at(path), edit)
     }
 
     fn remove(&self, path: &str) -> Result<(), HostError> {

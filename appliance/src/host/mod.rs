@@ -10,6 +10,7 @@ mod arp;
 mod ethtool;
 mod files;
 mod machine;
+mod shared;
 mod sysfs;
 
 #[cfg(test)]
@@ -196,6 +197,9 @@ pub trait Host {
     fn write(&self, path: &str, content: &[u8], access: Access) -> Result<bool, HostError>;
     /// Puts other bytes over a file's own, in place, and syncs. The lengths must be equal.
     fn overwrite(&self, path: &str, content: &[u8]) -> Result<(), HostError>;
+    /// Changes a file that other programs write too: in place, under its record lock (fcntl), which is theirs as well.
+    /// `edit` gives the new content, or `None` to leave it. Says whether it was changed; one that is not there is not.
+    fn edit_shared(&self, path: &str, edit: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<bool, HostError>;
     /// Removes a file; one that is not there is removed already.
     fn remove(&self, path: &str) -> Result<(), HostError>;
     /// Regular files below a directory, at most 64 MiB each; none if there is no such directory.

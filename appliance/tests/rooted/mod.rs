@@ -39,6 +39,10 @@ impl Host for Rooted {
         self.step(path)?;
         self.machine.overwrite(path, content)
     }
+    fn edit_shared(&self, path: &str, edit: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<bool, HostError> {
+        self.step(path)?;
+        self.machine.edit_shared(path, edit)
+    }
     fn remove(&self, path: &str) -> Result<(), HostError> {
         self.step(path)?;
         self.machine.remove(path)
