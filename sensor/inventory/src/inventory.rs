@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
+use std::ops::Range;
 
 use eyot_capture::Frame;
 use eyot_contract::{DeviceRecord, Location, MacAddr, Timestamp};
@@ -12,6 +13,7 @@ use crate::counters::InventoryCounters;
 use crate::decisions::{fold, Decisions};
 use crate::device::{Changed, Device};
 use crate::facts::Taken;
+use crate::gather::Sighting;
 use crate::networks::LocalNetworks;
 use crate::readings::{Reading, Readings};
 
@@ -60,12 +62,28 @@ impl Inventory {
         let mut readings = std::mem::take(&mut self.readings);
         readings.clear();
         let summary = dissector.frame(frame, &mut |observation| readings.push(observation));
-        self.sighting(frame.at, frame.wire_len, &summary);
+        if !summary.duplicate {
+            let bytes = frame.wire_len.into();
+            self.sighting(&Sighting { at: frame.at, frames: 1, bytes, summary });
+        }
         for reading in readings.iter() {
             self.reading(frame.at, &summary, &reading);
         }
         self.readings = readings;
         summary
+    }
+
+    /// Takes a sighting, and those of the readings that belong to it.
+    #[inline]
+    pub(crate) fn take_one(&mut self, sighting: &Sighting, all: &Readings, range: Range<usize>) {
+        let mut readings = std::mem::take(&mut self.readings);
+        readings.clear();
+        self.sighting(sighting);
+        for reading in all.range(range) {
+            self.reading(sighting.at, &sighting.summary, &reading);
+            readings.add(&reading);
+        }
+        self.readings = readings;
     }
 
     /// What was read of the latest frame, until the next.
@@ -253,17 +271,18 @@ impl Inventory {
     }
 
     #[inline]
-    fn sighting(&mut self, at: Timestamp, wire_len: u32, summary: &Summary) {
-        self.counters.frames += 1;
+    fn sighting(&mut self, sighting: &Sighting) {
+        let Sighting { at, frames, bytes, ref summary } = *sighting;
+        self.counters.frames += frames;
         let Some(slot) = summary.source.and_then(|mac| self.slot(mac, at)) else {
-            self.counters.frames_without_device += 1;
+            self.counters.frames_without_device += frames;
             return;
         };
         let Some(device) = &mut self.slots[slot] else { return };
         device.seen(at);
-        device.frames += 1;
+        device.frames += frames;
         device.flows += u64::from(summary.opening == Some(Opening::Asked));
-        device.bytes += u64::from(wire_len);
+        device.bytes += bytes;
         let mut changed = Changed::Activity;
         if let Some(vlan) = summary.vlan {
             match device.add_vlan(vlan) {
@@ -518,7 +537,7 @@ impl Inventory {
 }
 
 /// Whether the frame had been on the way before it came here. Group traffic chooses its own hop limits.
-fn forwarded(summary: &Summary) -> bool {
+pub(crate) fn forwarded(summary: &Summary) -> bool {
     let to_group = match summary.destination_ip {
         Some(IpAddr::V4(ip)) => ip.is_multicast() || ip.is_broadcast(),
         Some(IpAddr::V6(ip)) => ip.is_multicast(),

@@ -1,6 +1,7 @@
 //! The readings of one frame, kept until the frame's summary says whose they are.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use eyot_contract::MacAddr;
 use eyot_dissect::{Field, Observation};
@@ -56,12 +57,28 @@ impl Readings {
         });
     }
 
+    /// Adds one of another buffer.
+    pub fn add(&mut self, reading: &Reading<'_>) {
+        let Reading { mac, ip, vlan, field, value } = *reading;
+        let start = self.text.len();
+        self.text.push_str(value);
+        self.list.push(Entry { mac, ip, vlan, field, start, end: self.text.len() });
+    }
+
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Reading<'_>> {
-        self.list.iter().map(|e| Reading {
+        self.range(0..self.list.len())
+    }
+
+    pub fn range(&self, range: Range<usize>) -> impl Iterator<Item = Reading<'_>> {
+        self.list.get(range).unwrap_or_default().iter().map(|e| Reading {
             mac: e.mac,
             ip: e.ip,
             vlan: e.vlan,

@@ -40,7 +40,8 @@ impl Network {
             hop_limit: hops.parse().ok(),
             ..Summary::default()
         };
-        self.inventory.sighting(Timestamp(self.now), 60, &summary);
+        let at = Timestamp(self.now);
+        self.inventory.sighting(&Sighting { at, frames: 1, bytes: 60, summary });
         let mut buffer = Readings::default();
         for (of, field, value) in readings {
             buffer.push(&Observation {
