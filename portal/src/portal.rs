@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use eyot_contract::Timestamp;
 
 use crate::address::{AddressError, PortalAddress};
-use crate::ca::{Authority, CaError};
+use crate::api::install::Packages;
+use crate::ca::{Authority, CaError, ServerCertificate};
 use crate::files::{self, FileError};
 use crate::rules::registration::Identity;
 use crate::secret::{self, NoRandomness};
@@ -14,6 +15,8 @@ use crate::store::{Store, StoreError};
 /// Where the data are unless somebody says otherwise.
 pub const DATA: &str = "/var/lib/eyot-portal";
 
+/// Where the sensor's packages are unless somebody says otherwise, below the data folder.
+const PACKAGES: &str = "packages";
 /// Fact: the portal's address.
 const ADDRESS: &str = "address";
 /// Fact: hash of the set-up secret.
@@ -57,6 +60,10 @@ pub struct Portal {
     pub store: Store,
     /// What tokens say about the portal.
     pub identity: Identity,
+    /// Folder of the sensor's packages, for machines of people's own.
+    pub packages: PathBuf,
+    /// What of them was read.
+    pub offered: Packages,
 }
 
 impl Portal {
@@ -86,7 +93,15 @@ impl Portal {
             (None, None) => return Err(OpenError::NoAddress),
         };
         let identity = Identity { address, pin: authority.pin() };
-        Ok(Self { folder: folder.to_owned(), authority, store, identity })
+        let packages = folder.join(PACKAGES);
+        Ok(Self {
+            folder: folder.to_owned(),
+            authority,
+            store,
+            identity,
+            packages,
+            offered: Packages::default(),
+        })
     }
 
     /// Opens the portal of a folder that has one.
@@ -116,6 +131,14 @@ impl Portal {
             files::write_private(&path, format!("{text}\n").as_bytes())?;
         }
         Ok(Some(path))
+    }
+
+    /// The command that installs the sensor on a machine of somebody's own and activates it. `None` until the server has
+    /// run once: there is no key to pin before.
+    pub fn install_command(&self, token: &str) -> Option<String> {
+        let pin = ServerCertificate::key_pin(&self.folder)?;
+        let address = &self.identity.address;
+        Some(format!("curl -fsSk --pinnedpubkey '{pin}' {address}/install | sudo sh -s -- --token '{token}'"))
     }
 
     /// Whether this is the set-up secret.

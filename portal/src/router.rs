@@ -40,6 +40,9 @@ pub fn router(portal: Arc<Portal>) -> Router {
     let machines = Router::new()
         .route(path::ALIVE, get(api::alive))
         .route(path::ENROL, post(api::enrol))
+        .route(path::RENEW, post(api::renew))
+        .route("/install", get(api::install::script))
+        .route("/install/{file}", get(api::install::package))
         .route(path::DEVICES, post(api::devices::take).layer(DefaultBodyLimit::max(MAX_BATCH_BODY)))
         .route(path::HEALTH, post(api::health).layer(DefaultBodyLimit::max(MAX_HEALTH_BODY)));
     let programs = Router::new()

@@ -28,6 +28,8 @@ pub struct Written {
     pub address: Option<String>,
     /// Further names or IP addresses for the server's certificate.
     pub names: Option<Vec<String>>,
+    /// Folder of the sensor's packages, for machines of people's own.
+    pub packages: Option<PathBuf>,
 }
 
 /// Settings as meant.
@@ -41,6 +43,8 @@ pub struct Settings {
     pub address: Option<PortalAddress>,
     /// Further names or IP addresses for the server's certificate.
     pub names: Vec<String>,
+    /// Folder of the sensor's packages; else `packages` below the data folder.
+    pub packages: Option<PathBuf>,
 }
 
 /// Why settings cannot be used.
@@ -102,6 +106,7 @@ impl Written {
             listen: self.listen.or(weaker.listen),
             address: self.address.or(weaker.address),
             names: self.names.or(weaker.names),
+            packages: self.packages.or(weaker.packages),
         }
     }
 
@@ -126,7 +131,7 @@ impl Written {
                 value("names")(format!("\"{name}\" is neither a host name nor an IP address"))
             })?);
         }
-        Ok(Settings { data: self.data.unwrap_or_else(|| DATA.into()), listen, address, names })
+        Ok(Settings { data: self.data.unwrap_or_else(|| DATA.into()), listen, address, names, packages: self.packages })
     }
 }
 

@@ -38,8 +38,8 @@ pub async fn take(
             Refusal { code: RefusalCode::BadRequest, message },
         ));
     }
-    let outcome = portal.store.ingest(sensor.0, &batch, Timestamp::now()).await?;
-    tracing::debug!(sensor = %sensor.0, sequence = batch.sequence, count, ?outcome, "device batch");
+    let outcome = portal.store.ingest(sensor.id, &batch, Timestamp::now()).await?;
+    tracing::debug!(sensor = %sensor.id, sequence = batch.sequence, count, ?outcome, "device batch");
     Ok(Json(BatchAcknowledged { epoch: batch.epoch, sequence: batch.sequence }))
 }
 

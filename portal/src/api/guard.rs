@@ -20,7 +20,12 @@ use crate::store::{Certificate, StoreError, User};
 pub const SESSION_COOKIE: &str = "__Host-eyot-session";
 
 /// The sensor whose certificate came with the connection.
-pub struct Sensor(pub Uuid);
+pub struct Sensor {
+    /// Its id.
+    pub id: Uuid,
+    /// Serial number of that certificate.
+    pub serial: String,
+}
 
 impl FromRequestParts<Arc<Portal>> for Sensor {
     type Rejection = Refused;
@@ -34,7 +39,8 @@ impl FromRequestParts<Arc<Portal>> for Sensor {
             return Err(refused());
         }
         match portal.store.certificate(serial).await? {
-            Certificate::Valid(sensor) => Ok(Self(sensor)),
+            Certificate::Valid(id) => Ok(Self { id, serial: serial.clone() }),
+            Certificate::Deleted => Err(Refused::plain(StatusCode::GONE, RefusalCode::SensorDeleted)),
             Certificate::Void | Certificate::Unknown => Err(refused()),
         }
     }

@@ -5,6 +5,7 @@
 pub mod devices;
 pub mod findings;
 mod guard;
+pub mod install;
 pub mod plans;
 pub mod sensors;
 mod told;
@@ -15,7 +16,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::Json;
-use eyot_contract::{EnrolmentRequest, EnrolmentResponse, HealthReport, Refusal, RefusalCode, Timestamp};
+use eyot_contract::{
+    EnrolmentRequest, EnrolmentResponse, HealthReport, Refusal, RefusalCode, RenewalRequest, RenewalResponse,
+    Timestamp,
+};
 use serde::Serialize;
 
 use crate::portal::Portal;
@@ -133,6 +137,22 @@ pub async fn enrol(
     Ok(Json(answer?))
 }
 
+/// `POST /api/v1/sensor/certificate`.
+///
+/// # Errors
+/// The refusal.
+pub async fn renew(
+    State(portal): App,
+    sensor: Sensor,
+    Told(request): Told<RenewalRequest>,
+) -> Result<Json<RenewalResponse>, Refused> {
+    let authority = &portal.authority;
+    let answer =
+        rules::enrolment::renew(&portal.store, authority, &sensor, &request, Timestamp::now()).await?;
+    tracing::info!(sensor = %sensor.id, "certificate renewed");
+    Ok(Json(answer))
+}
+
 /// `POST /api/v1/sensor/health`.
 ///
 /// # Errors
@@ -142,6 +162,6 @@ pub async fn health(
     sensor: Sensor,
     Told(report): Told<HealthReport>,
 ) -> Result<StatusCode, Refused> {
-    portal.store.keep_health(sensor.0, &report, Timestamp::now()).await?;
+    portal.store.keep_health(sensor.id, &report, Timestamp::now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::{App, Changer, Problem, Viewer};
+use crate::portal::Portal;
 use crate::rules::health;
 use crate::rules::registration::{self, activation_command, Issued};
 use crate::store::{self, Actor, SensorDeletion, SensorEdit};
@@ -133,12 +134,15 @@ pub struct IssuedView {
     token: String,
     expires: Timestamp,
     command: String,
+    /// The command that also installs, on a machine of somebody's own.
+    install_command: Option<String>,
     /// The seed volume (an ISO 9660 image), base64.
     seed_iso: String,
 }
 
 impl IssuedView {
     fn of(
+        portal: &Portal,
         issued: Issued,
         message: &'static str,
         settings: &BTreeMap<String, String>,
@@ -150,6 +154,7 @@ impl IssuedView {
             sensor: issued.sensor,
             name: issued.name,
             command: activation_command(&issued.token),
+            install_command: portal.install_command(&issued.token),
             token: issued.token,
             expires: issued.expires,
             seed_iso: base64::engine::general_purpose::STANDARD.encode(volume),
@@ -199,7 +204,7 @@ pub async fn register(
         registration::register(&portal.store, &portal.identity, &request.name, &request.subscription, by)
             .await?;
     tracing::info!(sensor = %issued.sensor, name = issued.name, by = user.name, "sensor registered");
-    let view = IssuedView::of(issued, "Sensor registration successful", &request.settings, by.at)?;
+    let view = IssuedView::of(&portal, issued, "Sensor registration successful", &request.settings, by.at)?;
     Ok((StatusCode::CREATED, Json(view)))
 }
 
@@ -218,7 +223,7 @@ pub async fn reissue(
     let by = Actor::now(&user.name);
     let issued = registration::reissue(&portal.store, &portal.identity, id, by).await?;
     tracing::info!(sensor = %id, by = user.name, "activation command created");
-    Ok(Json(IssuedView::of(issued, "Activation command created", &request.settings, by.at)?))
+    Ok(Json(IssuedView::of(&portal, issued, "Activation command created", &request.settings, by.at)?))
 }
 
 /// `PATCH /api/v1/sensors/{id}`; what is left out stays.

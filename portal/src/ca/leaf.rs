@@ -59,6 +59,19 @@ impl ServerCertificate {
     }
 }
 
+impl ServerCertificate {
+    /// What `curl --pinnedpubkey` wants to be told of the kept certificate: `sha256//` and the base64 of its key's digest.
+    /// `None` if there is none yet.
+    pub fn key_pin(folder: &Path) -> Option<String> {
+        use base64::Engine;
+        let text = files::read_if_there(&folder.join("server.pem")).ok()??;
+        let certificate = CertificateDer::from_pem_slice(text.as_bytes()).ok()?;
+        let (_, parsed) = x509_parser::parse_x509_certificate(&certificate).ok()?;
+        let digest = ring::digest::digest(&ring::digest::SHA256, parsed.public_key().raw);
+        Some(format!("sha256//{}", base64::engine::general_purpose::STANDARD.encode(digest)))
+    }
+}
+
 fn create(authority: &Authority, names: &[String], now: Timestamp) -> Result<String, CaError> {
     let subject = names.first().cloned().unwrap_or_default();
     let make = |source| CaError::Make { subject: subject.clone(), source };

@@ -51,9 +51,12 @@ impl Serve {
             Some(path) => Written::read(path)?,
             None => Written::read_if_there(CONFIG.as_ref())?,
         };
-        let line = Written { data: self.data, listen: self.listen, address: self.address, names: None };
+        let line = Written { data: self.data, listen: self.listen, address: self.address, ..Written::default() };
         let settings = line.over(file).mean()?;
-        let portal = Portal::open_or_create(&settings.data, settings.address.as_ref()).await?;
+        let mut portal = Portal::open_or_create(&settings.data, settings.address.as_ref()).await?;
+        if let Some(folder) = settings.packages {
+            portal.packages = folder;
+        }
         tracing::info!(
             data = %settings.data.display(), listen = %settings.listen, address = %portal.identity.address,
             names = ?settings.names, ca_pin = %portal.identity.pin, "settings"

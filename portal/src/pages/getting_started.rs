@@ -18,6 +18,7 @@ use super::layout::{fault, page, Place};
 use super::{status_of, Failed};
 use crate::api::{App, Changer, Viewer};
 use crate::moments::moment;
+use crate::portal::Portal;
 use crate::rules::registration::{self, activation_command, Issued, RegistrationError};
 use crate::store::{Actor, User, SITE};
 
@@ -54,7 +55,7 @@ pub async fn register(
         Ok(issued) => {
             tracing::info!(sensor = %issued.sensor, name = issued.name, by = user.name, "sensor registered");
             let shown = Shown::of("Sensor registration successful", &issued);
-            Ok(carry(&user, &shown, &BTreeMap::new(), None).into_response())
+            Ok(carry(&portal, &user, &shown, &BTreeMap::new(), None).into_response())
         }
         Err(error) => {
             let (status, text) = status_of(error)?;
@@ -93,7 +94,7 @@ pub async fn seed(
                 token: text.trim(),
                 expires: token.expires,
             };
-            let page = carry(&user, &shown, &given, Some(&error.to_string()));
+            let page = carry(&portal, &user, &shown, &given, Some(&error.to_string()));
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }
         Err(error) => {
@@ -162,6 +163,7 @@ impl<'a> Shown<'a> {
 
 /// The page that hands over a token.
 pub(super) fn carry(
+    portal: &Portal,
     user: &User,
     shown: &Shown<'_>,
     given: &BTreeMap<String, String>,
@@ -170,7 +172,7 @@ pub(super) fn carry(
     let body = html! {
         h1 { (shown.title) }
         p { "Sensor " strong { (shown.name) } ". The token below is shown once, works once and stops working on "
-            (moment(shown.expires)) ". Take it to the appliance in one of two ways." }
+            (moment(shown.expires)) ". Take it to the appliance in one of these ways." }
         section.card aria-labelledby="volume" {
             h2 #volume { "A new appliance: seed ISO" }
             ol {
@@ -201,6 +203,18 @@ pub(super) fn carry(
                 button.quiet type="button" hidden data-copy="activation-token" { "Copy token" }
             }
             p.hint { "Keep it as you keep a password until it is used." }
+        }
+        @if let Some(command) = portal.install_command(shown.token) {
+            section.card aria-labelledby="install" {
+                h2 #install { "A Debian or Ubuntu machine of your own: installation command" }
+                p { "Run this there; it installs the sensor from this portal, asks which interface is monitored, and activates it:" }
+                div.copy {
+                    pre #install-command tabindex="0" { code { (command) } }
+                    button.quiet type="button" hidden data-copy="install-command" { "Copy command" }
+                }
+                p.hint { "Other users of that machine could read the token while it runs. Without --token and what follows, "
+                    "it asks for the token on the terminal." }
+            }
         }
     };
     page(Some(user), Place::GettingStarted, shown.title, &body)

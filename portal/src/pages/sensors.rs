@@ -279,7 +279,7 @@ pub async fn reissue(
         Ok(issued) => {
             tracing::info!(sensor = %id, by = user.name, "activation command created");
             let shown = Shown::of("Activation command created", &issued);
-            Ok(carry(&user, &shown, &BTreeMap::new(), None).into_response())
+            Ok(carry(&portal, &user, &shown, &BTreeMap::new(), None).into_response())
         }
         Err(error) => {
             let (status, text) = status_of(error)?;

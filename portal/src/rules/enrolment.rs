@@ -4,8 +4,11 @@
 //! certificate. Another key may not: the token is used. What the portal tells about a token's fate it tells only to who
 //! holds its secret.
 
-use eyot_contract::{EnrolmentRequest, EnrolmentResponse, Refusal, RefusalCode, Timestamp};
+use eyot_contract::{
+    EnrolmentRequest, EnrolmentResponse, Refusal, RefusalCode, RenewalRequest, RenewalResponse, Timestamp,
+};
 
+use crate::api::Sensor;
 use crate::ca::{Authority, ProvenKey};
 use crate::secret;
 use crate::store::{Activation, Store};
@@ -63,6 +66,32 @@ pub async fn enrol(
         Some(Standing::Asked) => again(store, request, &key_hash, now).await.map(answer),
         Some(Standing::Void(code)) => Err(refuse(code)),
         _ => Err(refuse(RefusalCode::TokenUnknown)),
+    }
+}
+
+/// Answers a sensor that wants a certificate for a new key while its present one is still good. The present one is what
+/// it is known by; no token is needed, and one whose certificate was revoked gets nothing.
+///
+/// # Errors
+/// The refusal to send back.
+pub async fn renew(
+    store: &Store,
+    authority: &Authority,
+    sensor: &Sensor,
+    request: &RenewalRequest,
+    now: Timestamp,
+) -> Result<RenewalResponse, Refusal> {
+    let key = ProvenKey::from_request_pem(&request.csr_pem)
+        .map_err(|e| Refusal { code: RefusalCode::BadRequest, message: e.to_string() })?;
+    // the answer may have got lost
+    let given = store.standing_certificate(sensor.id, &key.hash(), now).await.map_err(internal)?;
+    if let Some(certificate_pem) = given {
+        return Ok(RenewalResponse { certificate_pem });
+    }
+    let certificate = authority.sign_client(&key, sensor.id, now).map_err(internal)?;
+    match store.renew(sensor.id, &sensor.serial, &certificate, now).await.map_err(internal)? {
+        true => Ok(RenewalResponse { certificate_pem: certificate.pem }),
+        false => Err(refuse(RefusalCode::NotEnrolled)),
     }
 }
 

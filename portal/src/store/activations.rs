@@ -151,6 +151,46 @@ impl Store {
         Ok(true)
     }
 
+    /// Keeps a renewed certificate. Of the sensor's others only the one it asked with stays good. `false`: that one was
+    /// revoked in the meantime, and nothing was changed.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn renew(
+        &self,
+        sensor: Uuid,
+        asked_with: &str,
+        certificate: &ClientCertificate,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let doing = "renewing a certificate";
+        let mut write = self.write(doing).await?;
+        let name: Option<String> = sqlx::query_scalar(
+            "SELECT s.name FROM certificates c JOIN sensors s ON s.id = c.sensor_id \
+             WHERE c.serial = $1 AND c.sensor_id = $2 AND c.revoked_at IS NULL AND s.deleted_at IS NULL",
+        )
+        .bind(asked_with)
+        .bind(sensor.to_string())
+        .fetch_optional(write.on())
+        .await
+        .doing(doing)?;
+        let Some(name) = name else { return Ok(false) };
+        sqlx::query(
+            "UPDATE certificates SET revoked_at = $1 WHERE sensor_id = $2 AND serial <> $3 AND revoked_at IS NULL",
+        )
+        .bind(at.0)
+        .bind(sensor.to_string())
+        .bind(asked_with)
+        .execute(write.on())
+        .await
+        .doing(doing)?;
+        keep_certificate(write.on(), sensor, certificate, at).await?;
+        let detail = format!("certificate {} after {asked_with}", certificate.serial);
+        note(write.on(), Actor { name: "sensor", at }, Action::CertificateRenewed, &name, &detail).await?;
+        write.commit(doing).await?;
+        Ok(true)
+    }
+
     /// The certificate a sensor holds for this key, if it is neither revoked nor over.
     ///
     /// # Errors

@@ -38,6 +38,8 @@ actions! {
     ActivationCreated = "sensor.activation_created", "Activation command created";
     /// A machine enrolled as a sensor.
     SensorEnrolled = "sensor.enrolled", "Sensor activated";
+    /// A sensor got a new certificate for its old one.
+    CertificateRenewed = "sensor.certificate_renewed", "Certificate renewed";
     /// A sensor's name, zone or subscription was changed.
     SensorEdited = "sensor.edited", "Sensor edited";
     /// A sensor was deleted.

@@ -63,7 +63,9 @@ pub enum SensorDeletion {
 pub enum Certificate {
     /// It is this sensor's.
     Valid(Uuid),
-    /// It was revoked, or its sensor was deleted.
+    /// Its sensor was deleted.
+    Deleted,
+    /// It was revoked.
     Void,
     /// The portal never issued it.
     Unknown,
@@ -239,6 +241,7 @@ impl Store {
         .doing(doing)?;
         Ok(match row {
             Some((id, None, None)) => Certificate::Valid(parse_id(&id)?),
+            Some((_, _, Some(_))) => Certificate::Deleted,
             Some(_) => Certificate::Void,
             None => Certificate::Unknown,
         })

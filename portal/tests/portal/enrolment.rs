@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use eyot_contract::{path, CaPin, ConditionCode, EnrolmentResponse, RefusalCode, Timestamp};
+use eyot_contract::{
+    path, CaPin, ConditionCode, EnrolmentResponse, RefusalCode, RenewalRequest, RenewalResponse, Timestamp,
+};
 use eyot_portal::{registration, Actor};
 use hyper::Method;
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
@@ -222,7 +224,43 @@ async fn only_standing_certificates_of_this_ca_are_let_in() {
     // the standing one still does, until the sensor is deleted
     sensor.report_well(2, vec![device(1, "cam")]).await;
     house.store.delete_sensor(sensor.id, by()).await.unwrap();
-    assert_eq!(sensor.report(3, vec![device(1, "cam")]).await.refusal(), not_enrolled, "deleted");
+    let deleted = (410, RefusalCode::SensorDeleted);
+    assert_eq!(sensor.report(3, vec![device(1, "cam")]).await.refusal(), deleted, "deleted");
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_by_who_holds_it() {
+    let house = House::open().await;
+    let sensor = house.sensor("one").await;
+    sensor.report_well(1, vec![device(1, "cam")]).await;
+    let (key, csr_pem) = key_and_request();
+    let asked = RenewalRequest { csr_pem };
+    let renew = |client: Client| {
+        let asked = asked.clone();
+        async move { client.post_json(path::RENEW, &asked).await }
+    };
+    assert_eq!(renew(house.anybody()).await.refusal(), (401, RefusalCode::NotEnrolled));
+    let renewed: RenewalResponse = serde_json::from_slice(&renew(sensor.client.clone()).await.body).unwrap();
+    // the answer got lost, and is the same the second time
+    let again: RenewalResponse = serde_json::from_slice(&renew(sensor.client.clone()).await.body).unwrap();
+    assert_eq!(again, renewed);
+    assert_ne!(renewed.certificate_pem, sensor.certificate);
+
+    // both work until the next renewal, which the first can no longer ask for afterwards
+    sensor.report_well(2, vec![device(1, "cam")]).await;
+    let new = Client::new(house.at, house.folder.path(), Some((&renewed.certificate_pem, &key)));
+    let batch = sensor.batch(3, vec![device(1, "cam")]);
+    assert_eq!(new.post_json(path::DEVICES, &batch).await.status, 200);
+    let (_, csr_pem) = key_and_request();
+    assert_eq!(new.post_json(path::RENEW, &RenewalRequest { csr_pem }).await.status, 200);
+    assert_eq!(sensor.report(4, Vec::new()).await.refusal(), (401, RefusalCode::NotEnrolled));
+    assert_eq!(renew(sensor.client.clone()).await.refusal(), (401, RefusalCode::NotEnrolled));
+    assert_eq!(new.post_json(path::DEVICES, &sensor.batch(4, Vec::new())).await.status, 200);
+
+    let bad = RenewalRequest { csr_pem: "no request".to_owned() };
+    assert_eq!(new.post_json(path::RENEW, &bad).await.refusal(), (400, RefusalCode::BadRequest));
+    house.store.delete_sensor(sensor.id, by()).await.unwrap();
+    assert_eq!(renew(new).await.refusal(), (410, RefusalCode::SensorDeleted));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod durability;
 mod enrolment;
 mod findings;
 mod ingest;
+mod install;
 mod pages;
 mod plans;
 mod support;
