@@ -42,6 +42,8 @@ pub const SENSOR_PROXY_CERTIFICATE: &str = "/etc/eyot/proxy-certificate.pem";
 pub const SENSOR_PROXY_KEY: &str = "/etc/eyot/proxy-key.pem";
 /// The operator's additional CAs, for the sensor.
 pub const SENSOR_EXTRA_CA: &str = "/etc/eyot/extra-ca.pem";
+/// What the sensor has learnt.
+pub const SENSOR_STATE_DIR: &str = "/var/lib/eyot-sensor";
 /// The sensor's own account of itself.
 pub const SENSOR_STATUS: &str = "/run/eyot-sensor/status.json";
 

@@ -21,7 +21,7 @@ pub const CERTIFICATE: &str = "certificate.pem";
 /// The portal's CA, PEM.
 pub const CA: &str = "ca.pem";
 const ENROLMENT: &str = "enrolment.json";
-/// What a key in the making belongs to: a token (SHA-256 of its secret) or the certificate it is to replace.
+/// What a key in the making belongs to: a token (its SHA-256) or the certificate it is to replace.
 const PURPOSE: &str = "token-digest";
 /// Digests of used tokens remembered: more than anybody gives one appliance.
 const MAX_USED: usize = 32;
@@ -40,7 +40,7 @@ pub struct Enrolment {
     pub machine: Marks,
     /// When.
     pub activated: Timestamp,
-    /// SHA-256 of the secrets of tokens that did their work here, oldest first. A platform may hand one over again at each
+    /// SHA-256 of the tokens that did their work here, oldest first. A platform may hand one over again at each
     /// start; only one that is not among these is news.
     #[serde(default)]
     pub used_tokens: Vec<String>,
@@ -95,7 +95,7 @@ impl Identity {
 
     /// Whether this token has already done its work here.
     pub fn has_used(&self, token: &ActivationToken) -> bool {
-        self.enrolment.used_tokens.contains(&digest_of(&token.secret))
+        self.enrolment.used_tokens.contains(&digest_of(token.encode().as_bytes()))
     }
 
     /// A few letters that are others for every certificate.
@@ -164,7 +164,7 @@ impl Identity {
 impl Candidate {
     /// For a token: see [`Candidate::prepare`].
     pub(super) fn for_token(host: &dyn Host, token: &ActivationToken) -> Result<Self, ActivationError> {
-        Self::prepare(host, &digest_of(&token.secret))
+        Self::prepare(host, &digest_of(token.encode().as_bytes()))
     }
 
     /// The key of an earlier try with the same purpose, or a new one, stored before anybody is asked anything.
@@ -208,7 +208,7 @@ impl Candidate {
         mut used_tokens: Vec<String>,
         now: Timestamp,
     ) -> Identity {
-        used_tokens.push(digest_of(&token.secret));
+        used_tokens.push(digest_of(token.encode().as_bytes()));
         let surplus = used_tokens.len().saturating_sub(MAX_USED);
         used_tokens.drain(..surplus);
         Identity {

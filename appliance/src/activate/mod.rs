@@ -13,6 +13,7 @@
 pub mod forget;
 mod identity;
 mod machine;
+pub mod reset;
 
 use std::time::Duration;
 

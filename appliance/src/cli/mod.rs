@@ -3,6 +3,7 @@
 
 mod activate;
 mod data_volume;
+mod factory_reset;
 mod firewall;
 mod interfaces;
 mod network;
@@ -40,6 +41,7 @@ enum Command {
     Interfaces(interfaces::Arguments),
     Settings(settings::Arguments),
     Firewall(firewall::Arguments),
+    FactoryReset(factory_reset::Arguments),
 }
 
 /// How an answer is written.
@@ -68,6 +70,7 @@ impl Arguments {
             Command::Interfaces(arguments) => arguments.run(&host),
             Command::Settings(arguments) => arguments.run(&host),
             Command::Firewall(arguments) => arguments.run(&host),
+            Command::FactoryReset(arguments) => arguments.run(&host),
         }
     }
 }

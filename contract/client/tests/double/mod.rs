@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use eyot_contract::{
     path, ActivationToken, CaPin, EnrolmentRequest, EnrolmentResponse, HealthReport, Refusal, RefusalCode,
-    Timestamp,
+    RenewalRequest, RenewalResponse, Timestamp,
 };
 use http_body_util::{BodyExt, Full};
 use hyper::header::DATE;
@@ -91,6 +91,8 @@ pub struct Script {
     pub mute: bool,
     /// Close the connection after reading an enrolment, having stored it: a power cut between answer and disk.
     pub lose_first_answer: bool,
+    /// When the certificates given at enrolment begin and end, in seconds from now. Renewed ones are good for a month.
+    pub certificate_life: (i64, i64),
 }
 
 impl Default for Script {
@@ -105,6 +107,7 @@ impl Default for Script {
             redirect: None,
             mute: false,
             lose_first_answer: false,
+            certificate_life: (-60, 30 * 86_400),
         }
     }
 }
@@ -118,6 +121,10 @@ pub struct Record {
     /// Requests that came with a client certificate.
     pub identities: usize,
     bound_key: Option<Vec<u8>>,
+    /// Requests for another certificate.
+    pub renewals: Vec<RenewalRequest>,
+    /// The sensor was deleted; may be set at any time.
+    pub deleted: bool,
 }
 
 pub struct Portal {
@@ -238,6 +245,17 @@ async fn answer(
             }
             answered
         }
+        path::HEALTH | path::RENEW if record.lock().unwrap().deleted => refuse(RefusalCode::SensorDeleted),
+        path::RENEW if known => {
+            let asked: RenewalRequest = serde_json::from_slice(&body).unwrap();
+            let first = record.lock().unwrap().renewals.is_empty();
+            record.lock().unwrap().renewals.push(asked.clone());
+            if script.lose_first_answer && first {
+                return Err(Hangup);
+            }
+            let certificate_pem = sign(&asked.csr_pem, authority, (-60, 30 * 86_400)).unwrap();
+            reply(StatusCode::OK, serde_json::to_string(&RenewalResponse { certificate_pem }).unwrap())
+        }
         path::HEALTH if known => {
             record.lock().unwrap().health.push(serde_json::from_slice(&body).unwrap());
             reply(StatusCode::NO_CONTENT, String::new())
@@ -276,13 +294,20 @@ fn enrol(
         Some(bound) if *bound != key => return refuse(RefusalCode::TokenUsed),
         _ => record.bound_key = Some(key),
     }
-    let certificate = csr.signed_by(&authority.issuer).unwrap();
     let answer = EnrolmentResponse {
         sensor_name: "test sensor".to_owned(),
-        certificate_pem: certificate.pem(),
+        certificate_pem: sign(&asked.csr_pem, authority, script.certificate_life).unwrap(),
         ca_pem: authority.pem.clone(),
     };
     reply(StatusCode::OK, serde_json::to_string(&answer).unwrap())
+}
+
+fn sign(csr_pem: &str, authority: &Authority, life: (i64, i64)) -> Option<String> {
+    let mut csr = CertificateSigningRequestParams::from_pem(csr_pem).ok()?;
+    let now = OffsetDateTime::now_utc();
+    csr.params.not_before = now + time::Duration::seconds(life.0);
+    csr.params.not_after = now + time::Duration::seconds(life.1);
+    Some(csr.signed_by(&authority.issuer).unwrap().pem())
 }
 
 fn refuse(code: RefusalCode) -> Response<Full<Bytes>> {
