@@ -390,9 +390,9 @@ impl<'h> Agent<'h> {
         self.sensor = health::sensor_status(self.host);
         let drifted: Vec<String> = self.drifted.keys().cloned().collect();
         let trouble = match &activation {
-            Activation::Failed(code, _) => *code != ConditionCode::Activating,
-            Activation::Active { acknowledged, .. } => matches!(acknowledged, Some(Err(_))),
-            Activation::Pending | Activation::Unknown => false,
+            Activation::Failed(code, _) => Some(*code).filter(|c| *c != ConditionCode::Activating),
+            Activation::Active { acknowledged: Some(Err((code, _))), .. } => Some(*code),
+            Activation::Active { .. } | Activation::Pending | Activation::Unknown => None,
         };
         let mut besides = Vec::new();
         if let Some(settings) = settings {

@@ -30,6 +30,11 @@ readonly TEST_PACKAGES=(
   genisoimage libxml2-utils openssl
 )
 
+# The site matrix's servers.
+readonly SITE_PACKAGES=(
+  squid-openssl chrony faketime libfaketime dnsmasq-base nftables iproute2 ethtool curl python3 openssl apt
+)
+
 install_packages() { # PACKAGE...
   local -a missing
   mapfile -t missing < <(comm -13 \
@@ -110,6 +115,6 @@ setup_build() {
 }
 
 setup_test() {
-  install_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+  install_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${SITE_PACKAGES[@]}"
   setup_build
 }

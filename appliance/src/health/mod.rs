@@ -93,7 +93,8 @@ pub fn conditions(seen: &Observation<'_>) -> Vec<(ConditionCode, String)> {
         Activation::Unknown => {}
         Activation::Failed(code, detail) => found.push((*code, detail.clone())),
         Activation::Active { detail, acknowledged } => {
-            if !seen.sensor_running {
+            // with nothing to listen on it is not meant to run, and that is told already
+            if !seen.sensor_running && !seen.listening.roles.capture.is_empty() {
                 found.push((C::SensorStopped, "eyot-sensor.service is not active".to_owned()));
             }
             match acknowledged {

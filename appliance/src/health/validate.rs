@@ -307,10 +307,16 @@ fn sensor_service(host: &dyn Host, activated: bool) -> Check {
 
 async fn acknowledgement(host: &dyn Host, settings: &Settings, identity: Option<&Identity>) -> Check {
     const NAME: &str = "portal";
+    let latest = super::latest(host).ok().flatten();
     let Some(identity) = identity else {
-        return Check::not_tried(NAME, "the appliance is not activated");
+        // a token is not tried twice to find out: the agent has been told already
+        let refused = latest.and_then(|r| r.conditions.into_iter().find(|c| is_the_portals_word(c.code)));
+        return match refused {
+            Some(condition) => Check::of(NAME, condition.code, condition.detail).failing(),
+            None => Check::not_tried(NAME, "the appliance is not activated"),
+        };
     };
-    let report = super::latest(host).ok().flatten().unwrap_or_else(|| HealthReport {
+    let report = latest.unwrap_or_else(|| HealthReport {
         at: Timestamp::now(),
         version: crate::VERSION.to_owned(),
         hostname: host.hostname(),
@@ -328,6 +334,12 @@ async fn acknowledgement(host: &dyn Host, settings: &Settings, identity: Option<
         Ok(()) => Check::passed(NAME, format!("knows this sensor as {}", identity.enrolment.sensor_name)),
         Err(error) => Check::of(NAME, error.condition(), error.to_string()).failing(),
     }
+}
+
+/// Whether only the portal can have said this about a token.
+fn is_the_portals_word(code: ConditionCode) -> bool {
+    use ConditionCode as C;
+    matches!(code, C::ActivationRefused | C::SensorDeleted | C::Unsupported)
 }
 
 /// Whether there is a ruleset file at all; for `firewall show`.

@@ -27,9 +27,12 @@ const DISK_BYTES: u64 = 1 << 30;
 /// What was found, and when.
 #[derive(Default)]
 pub struct Watch {
-    looked: Option<(Instant, Settings, bool)>,
+    looked: Option<(Instant, Settings, Trouble)>,
     found: Vec<(ConditionCode, String)>,
 }
+
+/// Why the portal was asked for something and did not give it, if so.
+pub type Trouble = Option<ConditionCode>;
 
 /// What came of a look.
 #[derive(Default)]
@@ -41,16 +44,16 @@ pub struct Look {
 }
 
 impl Watch {
-    /// Looks at what is due. `trouble`: the portal was asked for something and not reached.
+    /// Looks at what is due.
     pub async fn look(
         &mut self,
         host: &dyn Host,
         settings: &Settings,
         identity: Option<&Identity>,
         (adapters, roles): (&[Adapter], &Roles),
-        trouble: bool,
+        trouble: Trouble,
     ) -> Look {
-        let every = if trouble { EVERY.1 } else { EVERY.0 };
+        let every = if trouble.is_some() { EVERY.1 } else { EVERY.0 };
         let due = match &self.looked {
             None => true,
             Some((at, with, before)) => at.elapsed() >= every || with != settings || *before != trouble,
@@ -59,7 +62,7 @@ impl Watch {
             return Look { conditions: self.found.clone(), clock_set: false };
         }
         let mut look = Look::default();
-        match management::look(host, adapters, roles, !trouble) {
+        match management::look(host, adapters, roles, trouble.is_none()) {
             Ok(found) => look.conditions.extend(found.complaints),
             Err(error) => look.conditions.push((ConditionCode::SanityFailed, chain(&error))),
         }
@@ -68,14 +71,16 @@ impl Watch {
             Err(error) => look.conditions.push((ConditionCode::SanityFailed, chain(&error))),
         }
         let portal = PortalAddress::of(settings, identity, PATIENCE);
-        if !trouble {
+        if trouble.is_none() {
             if let (Some(portal), Some(proxy)) = (&portal, &settings.proxy) {
                 if portal.credentials_are_needless().await {
                     look.conditions.push((ConditionCode::ProxyNeedlessCredentials, proxy.url.clone()));
                 }
             }
         }
-        self.look_at_time(host, settings, portal.as_ref(), &mut look).await;
+        // a portal that does not answer has no time either
+        let tells_time = matches!(trouble, None | Some(ConditionCode::ClockDrift));
+        self.look_at_time(host, settings, portal.as_ref().filter(|_| tells_time), &mut look).await;
         self.looked = Some((Instant::now(), settings.clone(), trouble));
         self.found = look.conditions.clone();
         look

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use eyot_contract::path::ALIVE;
 use eyot_contract::settings::Proxy;
-use eyot_contract::{path, Refusal, RefusalCode, Timestamp};
+use eyot_contract::{Refusal, RefusalCode, Timestamp};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{CONTENT_TYPE, DATE, USER_AGENT};
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
@@ -32,6 +33,8 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const STEP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest answer that is read. The contract's longest, an enrolment, is a few kilobytes.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// A sign of life takes a portal no time; who gives none within this is not waited for longer.
+const ALIVE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Idle connections are dropped after this, before middleboxes forget them.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A certificate outside its dates is blamed on the clock when local and portal time are this far apart, in seconds.
@@ -130,12 +133,12 @@ impl Client {
     }
 
     async fn alive_through(&self, transport: &Transport) -> Result<Alive, ClientError> {
-        let (headers, _) = self.request(transport, Method::GET, path::ALIVE, Bytes::new()).await?;
+        let (headers, _) = self.request(transport, Method::GET, ALIVE, Bytes::new()).await?;
         let server_date = headers
             .get(DATE)
             .and_then(|v| v.to_str().ok())
             .and_then(http_date)
-            .ok_or_else(|| self.unreadable(path::ALIVE, "it has no Date header".to_owned()))?;
+            .ok_or_else(|| self.unreadable(ALIVE, "it has no Date header".to_owned()))?;
         Ok(Alive { server_date, local_date: Timestamp::now(), admitted: self.admitted_by() })
     }
 
@@ -178,6 +181,7 @@ impl Client {
         path: &str,
         body: Bytes,
     ) -> Result<(HeaderMap, Bytes), Failure> {
+        let limit = if path == ALIVE { self.timeout.min(ALIVE_TIMEOUT) } else { self.timeout };
         let uri = format!("{}{path}", self.portal.to_string().trim_end_matches('/'));
         let request = Request::builder()
             .method(method)
@@ -196,10 +200,10 @@ impl Client {
                 .to_bytes();
             Ok((parts, body))
         };
-        let (parts, body) = tokio::time::timeout(self.timeout, answered).await.unwrap_or_else(|_| {
+        let (parts, body) = tokio::time::timeout(limit, answered).await.unwrap_or_else(|_| {
             Err(Failure::Told(ClientError::Timeout {
                 host: self.host.clone(),
-                seconds: self.timeout.as_secs().max(1),
+                seconds: limit.as_secs().max(1),
                 step: "waiting for its answer",
             }))
         })?;

@@ -86,7 +86,7 @@ pub enum ClientError {
         /// Why.
         reason: String,
     },
-    /// The proxy let us through but could not reach the portal itself (502, 503, 504).
+    /// The proxy let us through but could not reach the portal itself (5xx).
     #[error("the proxy {proxy} cannot reach {target} (status {status}{}); check from there", .reason.as_ref().map(|r| format!(", {r}")).unwrap_or_default())]
     BehindProxy {
         /// `host:port`.

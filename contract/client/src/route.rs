@@ -234,8 +234,8 @@ where
                 .map(str::to_owned)
                 .collect(),
         }),
-        status
-        @ (StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT) => {
+        // squid answers 500 where the name does not resolve, 502 to 504 where nobody answers
+        status if status.is_server_error() => {
             let said = response.headers().get("x-squid-error").and_then(|v| v.to_str().ok());
             Err(ClientError::BehindProxy {
                 proxy: shown.to_owned(),

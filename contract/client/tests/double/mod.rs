@@ -140,7 +140,11 @@ impl Portal {
     }
 
     pub async fn start_as(authority: Arc<Authority>, script: Script) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1:0", authority, script).await
+    }
+
+    pub async fn start_at(listen: &str, authority: Arc<Authority>, script: Script) -> Self {
+        let listener = TcpListener::bind(listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         let record = Arc::new(Mutex::new(Record::default()));
         let (leaf, key) = authority.server(&script.names, script.valid.0, script.valid.1);
