@@ -162,6 +162,12 @@ pub struct Evidence {
     pub nature: Nature,
     /// How sure this claim alone is, 0 to 1.
     pub confidence: f32,
+    /// When that was first read; unknown for what follows from the hardware address alone.
+    #[serde(default)]
+    pub first_seen: Option<Timestamp>,
+    /// When it was read last.
+    #[serde(default)]
+    pub last_seen: Option<Timestamp>,
 }
 
 /// What a piece of evidence speaks about.

@@ -307,6 +307,8 @@ pub fn device(n: u32, name: &str) -> DeviceRecord {
             rule: "axis-mdns".to_owned(),
             nature: Nature::Declared,
             confidence: 0.9,
+            first_seen: None,
+            last_seen: None,
         }],
         activity: Default::default(),
         managed: Default::default(),

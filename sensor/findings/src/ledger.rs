@@ -222,7 +222,7 @@ mod tests {
         }
         ledger.raise(Timestamp(21), raise(FindingKind::PortScan, "x", "15"));
         assert_eq!(ledger.len(), 1);
-        let finding = ledger.all().next().map(Clone::clone);
+        let finding = ledger.all().next().cloned();
         let finding = finding.as_ref();
         assert_eq!(finding.map(|f| (f.count, f.evidence.len())), Some((21, MAX_FINDING_EVIDENCE)));
         assert_eq!(finding.and_then(|f| f.evidence.last()).map(|e| e.seen.as_str()), Some("15"));

@@ -39,6 +39,8 @@ impl Claim {
             rule: self.rule.clone(),
             nature: self.nature,
             confidence: self.confidence,
+            first_seen: None,
+            last_seen: None,
         }
     }
 }

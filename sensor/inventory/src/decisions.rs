@@ -171,6 +171,8 @@ impl Decisions {
                     rule: "set-by-hand".to_owned(),
                     nature: Nature::Operator,
                     confidence: 1.0,
+                    first_seen: None,
+                    last_seen: None,
                 },
             );
         }

@@ -234,6 +234,13 @@ impl Device {
             },
             managed: Managed::default(),
         };
+        // identities are compared to see what changed, so the times are put in only here
+        for evidence in &mut record.evidence {
+            if let Some(fact) = self.facts.find(&evidence.source, &evidence.seen) {
+                evidence.first_seen = Some(fact.first_seen);
+                evidence.last_seen = Some(fact.last_seen);
+            }
+        }
         if record.device_type.is_none() && self.is_router() {
             self.call_it_a_router(&mut record);
         }
@@ -253,6 +260,8 @@ impl Device {
             rule: "passes-on-frames".to_owned(),
             nature: Nature::Inferred,
             confidence: ROUTER_CONFIDENCE,
+            first_seen: None,
+            last_seen: None,
         });
     }
 }

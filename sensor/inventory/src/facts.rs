@@ -124,6 +124,12 @@ impl Facts {
         self.fields.iter().flat_map(|(field, values)| values.iter().map(move |fact| (*field, fact)))
     }
 
+    /// The fact of that field's name and value.
+    pub fn find(&self, field: &str, value: &str) -> Option<&StoredFact> {
+        let (_, values) = self.fields.iter().find(|(f, _)| f.name() == field)?;
+        values.iter().find(|fact| &*fact.value == value)
+    }
+
     pub fn has(&self, field: Field) -> bool {
         self.fields.binary_search_by_key(&field, |(f, _)| *f).is_ok()
     }

@@ -7,6 +7,13 @@
 //! # ring_mib = 64                          # kernel ring per interface
 //! # database = "/var/lib/eyot-sensor/inventory.sqlite"
 //! # status = "/run/eyot-sensor/status.json"
+//! # local_networks = ["192.168.0.0/16"]    # left out: private addresses are local
+//!
+//! # [findings]                             # docs/findings.md
+//! # threat_lists = ["/etc/eyot/threats"]   # files and folders: STIX 2.1 bundles and plain lists
+//! # dhcp_servers = ["192.168.1.1"]         # and routers, dns_servers, time_servers: all others are unexpected
+//! # muted = ["new_device"]                 # kinds that nobody wants to hear of
+//! # learning_hours = 24                    # what is seen at first counts as usual
 //!
 //! [portal]                                 # left out: devices are kept here and reported to nobody
 //! url = "https://portal.example:443"
@@ -25,12 +32,16 @@
 //! ```
 
 use std::fs;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use eyot_capture::live;
 use eyot_contract::settings::Proxy;
+use eyot_contract::FindingKind;
+use eyot_findings::Policy;
+use eyot_inventory::{LocalNetworks, Network};
 use serde::Deserialize;
 
 /// Where the agent writes it.
@@ -47,6 +58,12 @@ const RING_MIB: Range<u32> = 1..2_048;
 const DEFAULT_UPLOAD_INTERVAL: u64 = 60;
 /// Upload intervals that are believed, in seconds.
 const UPLOAD_INTERVAL: Range<u64> = 1..86_401;
+/// Where threat lists are looked for when nobody says where.
+const DEFAULT_THREAT_LISTS: &str = "/etc/eyot/threats";
+/// Hours of learning that are believed: up to a month.
+const LEARNING_HOURS: Range<i64> = 0..745;
+/// An hour, in microseconds.
+const HOUR: i64 = 3_600 * 1_000_000;
 /// Version of the written form.
 const VERSION: i64 = 1;
 /// Longest kernel name of an interface (IFNAMSIZ less its NUL).
@@ -97,7 +114,28 @@ struct Written {
     ring_mib: Option<u32>,
     database: Option<PathBuf>,
     status: Option<PathBuf>,
+    #[serde(default)]
+    local_networks: Vec<String>,
+    #[serde(default)]
+    findings: WrittenFindings,
     portal: Option<WrittenPortal>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenFindings {
+    threat_lists: Option<Vec<PathBuf>>,
+    #[serde(default)]
+    dhcp_servers: Vec<String>,
+    #[serde(default)]
+    routers: Vec<String>,
+    #[serde(default)]
+    dns_servers: Vec<String>,
+    #[serde(default)]
+    time_servers: Vec<String>,
+    #[serde(default)]
+    muted: Vec<String>,
+    learning_hours: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -137,8 +175,19 @@ pub struct Config {
     pub database: PathBuf,
     /// The status file.
     pub status: PathBuf,
+    /// What is expected on the network, and what to compare with.
+    pub watched: Watched,
     /// Whom to report to.
     pub portal: Option<Portal>,
+}
+
+/// What is expected on the network, and what to compare with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// Lists that replace what would be learnt.
+    pub policy: Policy,
+    /// Files and folders of threat lists.
+    pub threat_lists: Vec<PathBuf>,
 }
 
 /// Whom to report to, and how. The files are read at every connection attempt, since the agent may renew them.
@@ -218,8 +267,56 @@ fn meant(path: &Path, written: Written) -> Result<Config, ConfigError> {
         ring_bytes: (ring_mib as usize) << 20,
         database: written.database.unwrap_or_else(|| DEFAULT_DATABASE.into()),
         status: written.status.unwrap_or_else(|| DEFAULT_STATUS.into()),
+        watched: watched(path, &written.local_networks, written.findings)?,
         portal: written.portal.map(|p| portal(path, p)).transpose()?,
     })
+}
+
+fn watched(path: &Path, local: &[String], written: WrittenFindings) -> Result<Watched, ConfigError> {
+    let wrong = |key, reason: String| ConfigError::Value { path: path.to_owned(), key, reason };
+    let addresses = |key, list: &[String]| {
+        let address = |text: &String| {
+            text.parse::<IpAddr>().map_err(|_| wrong(key, format!("\"{text}\" is not an IP address")))
+        };
+        list.iter().map(address).collect::<Result<Vec<_>, _>>()
+    };
+    let local = local
+        .iter()
+        .map(|text| text.parse::<Network>().map_err(|reason| wrong("local_networks", reason)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let muted = written
+        .muted
+        .iter()
+        .map(|text| {
+            text.parse::<FindingKind>().map_err(|reason| {
+                wrong("findings.muted", format!("{reason}; `eyot-sensor findings --kinds` lists them"))
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let hours = written.learning_hours.unwrap_or(Policy::LEARNING / HOUR);
+    if !LEARNING_HOURS.contains(&hours) {
+        return Err(wrong(
+            "findings.learning_hours",
+            format!("{} to {} hours are possible", LEARNING_HOURS.start, LEARNING_HOURS.end - 1),
+        ));
+    }
+    Ok(Watched {
+        policy: Policy {
+            local: LocalNetworks::new(local),
+            dhcp_servers: addresses("findings.dhcp_servers", &written.dhcp_servers)?,
+            routers: addresses("findings.routers", &written.routers)?,
+            dns_servers: addresses("findings.dns_servers", &written.dns_servers)?,
+            time_servers: addresses("findings.time_servers", &written.time_servers)?,
+            muted,
+            learning: hours * HOUR,
+        },
+        threat_lists: written.threat_lists.unwrap_or_else(default_threat_lists),
+    })
+}
+
+/// The usual folder, if there is one: only what was named has to be there.
+fn default_threat_lists() -> Vec<PathBuf> {
+    vec![PathBuf::from(DEFAULT_THREAT_LISTS)]
 }
 
 fn portal(path: &Path, written: WrittenPortal) -> Result<Portal, ConfigError> {
@@ -312,6 +409,7 @@ mod tests {
                 ring_bytes: 64 << 20,
                 database: DEFAULT_DATABASE.into(),
                 status: DEFAULT_STATUS.into(),
+                watched: Watched { policy: Policy::default(), threat_lists: default_threat_lists() },
                 portal: None,
             }
         );
@@ -344,6 +442,19 @@ mod tests {
             ("version = 1\ninterfaces = [\"e\", \"e\"]\n", "\"e\" is listed twice"),
             ("version = 1\ninterfaces = [\"e\"]\nfilter = \"port (\"\n", "filter: not a capture filter"),
             ("version = 1\ninterfaces = [\"e\"]\nring_mib = 0\n", "ring_mib: 1 to 2047 MiB"),
+            (
+                "version = 1\ninterfaces = [\"e\"]\nlocal_networks = [\"10.0.0.0/33\"]\n",
+                "local_networks: \"10.0.0.0/33\" is not a network",
+            ),
+            (
+                "version = 1\ninterfaces = [\"e\"]\n[findings]\ndns_servers = [\"dns.example\"]\n",
+                "findings.dns_servers: \"dns.example\" is not an IP address",
+            ),
+            (
+                "version = 1\ninterfaces = [\"e\"]\n[findings]\nmuted = [\"all\"]\n",
+                "findings.muted: \"all\" is not a kind of finding; `eyot-sensor findings --kinds` lists them",
+            ),
+            ("version = 1\ninterfaces = [\"e\"]\n[findings]\nlearning_hours = 999\n", "0 to 744 hours"),
             (
                 "version = 1\ninterfaces = [\"e\"]\n[portal]\nurl = \"http://p\"\nca_file = \"\"\n\
                  certificate_file = \"\"\nkey_file = \"\"\n",

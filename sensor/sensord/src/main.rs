@@ -13,6 +13,7 @@ mod queue;
 mod show;
 mod status;
 mod uplink;
+mod watch;
 
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;

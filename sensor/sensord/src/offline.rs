@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Error;
 use eyot_capture::file::{FileSource, OpenError};
 use eyot_capture::{Pulled, Source};
+use eyot_contract::Timestamp;
 use eyot_dissect::{Dissector, Limits};
+use eyot_findings::Findings;
 use eyot_inventory::Inventory;
 
 use crate::progress::Progress;
@@ -20,6 +22,8 @@ const BATCH: usize = 8_192;
 pub struct Reading {
     /// The devices, identified.
     pub inventory: Inventory,
+    /// What is wrong, if that was asked.
+    pub findings: Option<Findings>,
     /// Files that gave nothing.
     pub unreadable: usize,
 }
@@ -27,9 +31,18 @@ pub struct Reading {
 impl Reading {
     /// Reads the files in the order given. What is wrong with a file is said on standard error, and the next one read.
     pub fn of(files: &[PathBuf]) -> Self {
+        Self::all(files, None)
+    }
+
+    /// The same, and looks for what is wrong.
+    pub fn with_findings(files: &[PathBuf], findings: Findings) -> Self {
+        Self::all(files, Some(findings))
+    }
+
+    fn all(files: &[PathBuf], findings: Option<Findings>) -> Self {
         let sizes = |path: &PathBuf| path.metadata().map_or(0, |m| m.len());
         let mut progress = Progress::new(files.iter().map(sizes).sum());
-        let mut reading = Self { inventory: Inventory::new(), unreadable: 0 };
+        let mut reading = Self { inventory: Inventory::new(), findings, unreadable: 0 };
         let mut dissector = Dissector::new(Limits::default());
         for path in files {
             if let Err(error) = reading.file(path, &mut dissector, &progress) {
@@ -40,6 +53,10 @@ impl Reading {
         }
         progress.finish();
         reading.inventory.identify(usize::MAX);
+        if let Some(findings) = &mut reading.findings {
+            let latest = reading.inventory.devices().map(|device| device.last_seen()).max();
+            findings.assess(&reading.inventory, latest.unwrap_or(Timestamp(0)));
+        }
         reading
     }
 
@@ -47,9 +64,12 @@ impl Reading {
         let mut source = open(path)?;
         let position = source.position();
         let unknown_before = dissector.counters().unknown_link;
-        let inventory = &mut self.inventory;
+        let (inventory, findings) = (&mut self.inventory, &mut self.findings);
         while source.pull(BATCH, &mut |frame| {
-            inventory.frame(dissector, frame);
+            let summary = inventory.frame(dissector, frame);
+            if let Some(findings) = findings {
+                findings.frame(frame.at, &summary, inventory);
+            }
         })? != Pulled::Ended
         {
             progress.at(position.bytes(), inventory.len());

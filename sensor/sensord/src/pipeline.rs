@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, Notify};
 use crate::config::Config;
 use crate::queue::{queue, Drained, Drainer, Filler, BATCH_FRAMES};
 use crate::status::Shared;
+use crate::watch::Watch;
 
 /// Pause between two rounds of identifying, saving what was learnt and queuing reports.
 const TEND_EVERY: Duration = Duration::from_secs(1);
@@ -54,7 +55,9 @@ impl Pipeline {
         reports: Arc<Notify>,
     ) -> anyhow::Result<Self> {
         let store = Store::open(&config.database)?;
-        let inventory = store.load()?;
+        let mut inventory = store.load()?;
+        inventory.set_local_networks(config.watched.policy.local.clone());
+        let watch = Watch::start(&config.watched, &store)?;
         tracing::info!(devices = inventory.len(), database = %config.database.display(), "inventory loaded");
         let mut sources = Vec::new();
         for interface in &config.interfaces {
@@ -84,6 +87,7 @@ impl Pipeline {
         let beats = Arc::new(AtomicU64::new(0));
         let discovery = Discovery {
             inventory,
+            watch,
             dissector: Dissector::new(Limits::default()),
             store,
             shared: shared.clone(),
@@ -183,6 +187,7 @@ impl Capture {
 /// The station where frames become devices.
 struct Discovery {
     inventory: Inventory,
+    watch: Watch,
     dissector: Dissector,
     store: Store,
     shared: Shared,
@@ -201,7 +206,8 @@ impl Discovery {
             match drainer.next(TEND_EVERY / 4) {
                 Drained::Batch(batch) => {
                     for frame in batch.frames() {
-                        self.inventory.frame(&mut self.dissector, &frame);
+                        let summary = self.inventory.frame(&mut self.dissector, &frame);
+                        self.watch.frame(&frame, &summary, &self.inventory);
                     }
                     drainer.give_back(batch);
                 }
@@ -221,9 +227,11 @@ impl Discovery {
     fn tend(&mut self) {
         let now = Timestamp::now();
         self.inventory.identify(IDENTIFY_PER_ROUND);
+        self.watch.tend(&self.inventory, now);
         if self.forgot.is_none_or(|at| at.elapsed() >= FORGET_EVERY) {
             self.forgot = Some(Instant::now());
             let gone = self.inventory.forget_quiet(Timestamp(now.0.saturating_sub(RETENTION)));
+            self.watch.forget_quiet(now);
             if gone > 0 {
                 tracing::info!(devices = gone, "forgot devices not seen for 90 days");
             }
@@ -234,13 +242,17 @@ impl Discovery {
         }
         self.save(everything);
         let counters = self.inventory.counters();
+        let found = self.watch.counters();
         let mut status = self.shared.lock();
         status.devices = self.inventory.len() as u64;
         status.devices_present = self.inventory.present(now) as u64;
+        status.findings = found.kept;
+        status.indicators = found.indicators;
         status.refused = Refused {
             devices: counters.devices_refused,
             facts: counters.facts_refused + counters.fact_bytes_refused,
             addresses: counters.addresses_refused,
+            findings: found.refused,
         };
     }
 
@@ -253,7 +265,16 @@ impl Discovery {
             }
             None => Vec::new(),
         };
-        let error = match self.store.save(&mut self.inventory, everything, &due, now) {
+        let mut queued = !due.is_empty();
+        let saved = self
+            .store
+            .save(&mut self.inventory, everything, &due, now)
+            .and_then(|()| self.watch.save(&mut self.store, self.report_pause.is_some(), now))
+            .and_then(|more| {
+                queued |= more;
+                self.store.follow_decisions(&mut self.inventory)
+            });
+        let error = match saved {
             Ok(()) => None,
             // what could not be saved stays marked, and the next round tries again
             Err(error) => Some(format!("{:#}", Error::from(error))),
@@ -265,7 +286,7 @@ impl Discovery {
                 None => tracing::info!("the inventory can be saved again"),
             }
             status.last_error = error;
-        } else if error.is_none() && !due.is_empty() {
+        } else if error.is_none() && queued {
             self.reports.notify_one();
         }
     }

@@ -145,17 +145,20 @@ impl Sender {
                 status.upload.last_success = Some(Timestamp::now());
                 status.upload.last_error = None;
                 status.upload.batches += 1;
-                status.upload.records += batch.devices.len() as u64;
+                status.upload.records += (batch.devices.len() + batch.findings.len()) as u64;
                 Wait { pause: Duration::ZERO, wakes: false }
             }
             Err(error) => {
                 if error.remedy() == Remedy::Smaller {
-                    self.limit = (batch.devices.len() / 2).max(1);
+                    self.limit = (batch.devices.len().max(batch.findings.len()) / 2).max(1);
                     match self.spool.give_back() {
                         Ok(0) => {}
                         Ok(_) => tracing::error!(
-                            device = %batch.devices[0].mac,
-                            "the portal does not take the record of this device; it was dropped"
+                            what = batch.devices.first().map_or_else(
+                                || batch.findings.first().map(|f| f.id.clone()).unwrap_or_default(),
+                                |device| device.mac.to_string()
+                            ),
+                            "the portal does not take this record; it was dropped"
                         ),
                         Err(error) => return self.failed(&error.into()),
                     }

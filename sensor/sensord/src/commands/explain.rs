@@ -4,24 +4,32 @@ use std::io::{stdout, BufWriter, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use eyot_contract::{DeviceRecord, Finding};
+use eyot_findings::{Findings, Policy};
 use eyot_inventory::{Device, Inventory, Store};
 use serde_json::json;
 
 use crate::cli::{ExplainArgs, ListFormat};
 use crate::offline::Reading;
-use crate::show::{or_dash, Table};
+use crate::show::{minutes, or_dash, Table};
+
+/// Stretches of presence shown, latest first.
+const MAX_STRETCHES: usize = 8;
 
 /// Prints the device's record, addresses and facts.
 pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
-    let (inventory, unreadable) = known(args)?;
+    let (inventory, found, unreadable) = known(args)?;
+    let found: Vec<Finding> = found.into_iter().filter(|f| f.mac == Some(args.mac)).collect();
     let device = inventory.device(args.mac).with_context(|| {
         format!("{}: no such device was seen; `eyot-sensor devices` lists those that were", args.mac)
     })?;
+    // what people decided is said too, under the address that the device is shown under
+    let record = inventory.record(args.mac).unwrap_or_else(|| device.record());
     let mut out = BufWriter::new(stdout().lock());
     match args.format {
-        ListFormat::Table => for_people(&mut out, device)?,
+        ListFormat::Table => for_people(&mut out, device, &record, &found)?,
         ListFormat::Json => {
-            serde_json::to_writer_pretty(&mut out, &document(device))?;
+            serde_json::to_writer_pretty(&mut out, &document(device, &record, &found))?;
             writeln!(out)?;
         }
     }
@@ -29,18 +37,24 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     Ok(if unreadable { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn known(args: &ExplainArgs) -> anyhow::Result<(Inventory, bool)> {
+fn known(args: &ExplainArgs) -> anyhow::Result<(Inventory, Vec<Finding>, bool)> {
     if args.files.is_empty() {
-        let mut inventory = Store::open_read_only(&args.database)?.load()?;
+        let store = Store::open_read_only(&args.database)?;
+        let mut inventory = store.load()?;
         inventory.identify(usize::MAX);
-        return Ok((inventory, false));
+        return Ok((inventory, store.findings()?, false));
     }
-    let reading = Reading::of(&args.files);
-    Ok((reading.inventory, reading.unreadable > 0))
+    let reading = Reading::with_findings(&args.files, Findings::new(Policy::default()));
+    let found = reading.findings.iter().flat_map(Findings::all).cloned().collect();
+    Ok((reading.inventory, found, reading.unreadable > 0))
 }
 
-fn for_people(out: &mut impl Write, device: &Device) -> anyhow::Result<()> {
-    let record = device.record();
+fn for_people(
+    out: &mut impl Write,
+    device: &Device,
+    record: &DeviceRecord,
+    found: &[Finding],
+) -> anyhow::Result<()> {
     let of_type = record.device_type.map(|t| t.name());
     writeln!(
         out,
@@ -62,11 +76,32 @@ fn for_people(out: &mut impl Write, device: &Device) -> anyhow::Result<()> {
     }
     writeln!(out, "  {:<12}{:.2}", "confidence", record.confidence)?;
     writeln!(out, "  {:<12}{} to {}", "seen", record.first_seen, record.last_seen)?;
-    writeln!(out, "  {:<12}{}", "frames", record.frames)?;
+    writeln!(
+        out,
+        "  {:<12}{} in {} bytes, {} connections opened",
+        "frames", record.frames, record.activity.bytes, record.activity.flows
+    )?;
+    let vlans: Vec<String> = record.vlans.iter().map(u16::to_string).collect();
+    writeln!(out, "  {:<12}{}", "VLANs", or_dash(Some(vlans.join(", ").as_str())))?;
+    if let Some(location) = record.activity.location {
+        writeln!(out, "  {:<12}{}", "location", location.name())?;
+    }
     writeln!(out, "  {:<12}{}", "protocols", or_dash(Some(record.protocols.join(", ").as_str())))?;
 
+    decided(out, record)?;
+
     writeln!(out, "\nwhy")?;
-    let mut table = Table::new(["claim", "value", "sure", "nature", "rule", "read in", "reading"]);
+    let mut table = Table::new([
+        "claim",
+        "value",
+        "sure",
+        "nature",
+        "rule",
+        "read in",
+        "reading",
+        "first seen",
+        "last seen",
+    ]);
     for e in &record.evidence {
         let (attribute, nature) = (json!(e.attribute), json!(e.nature));
         table.row([
@@ -77,9 +112,32 @@ fn for_people(out: &mut impl Write, device: &Device) -> anyhow::Result<()> {
             &e.rule,
             &e.source,
             &e.seen,
+            &or_dash(e.first_seen.map(|at| minutes(&at.to_string())).as_deref()),
+            &or_dash(e.last_seen.map(|at| minutes(&at.to_string())).as_deref()),
         ]);
     }
     table.write_indented(out, "  ")?;
+
+    writeln!(out, "\npresence")?;
+    let mut table = Table::new(["from", "to"]);
+    for stretch in record.activity.intervals.iter().rev().take(MAX_STRETCHES) {
+        table.row([&minutes(&stretch.from.to_string()), &minutes(&stretch.to.to_string())]);
+    }
+    table.write_indented(out, "  ")?;
+
+    if !found.is_empty() {
+        writeln!(out, "\nfindings")?;
+        let mut table = Table::new(["severity", "what", "count", "last seen"]);
+        for f in found {
+            table.row([
+                f.severity.name(),
+                f.summary.as_str(),
+                &f.count.to_string(),
+                &minutes(&f.last_seen.to_string()),
+            ]);
+        }
+        table.write_indented(out, "  ")?;
+    }
 
     writeln!(out, "\naddresses")?;
     let own = device.ips();
@@ -104,10 +162,28 @@ fn for_people(out: &mut impl Write, device: &Device) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn document(device: &Device) -> serde_json::Value {
+/// What people decided, as far as they did.
+fn decided(out: &mut impl Write, record: &DeviceRecord) -> anyhow::Result<()> {
+    let managed = &record.managed;
+    if let Some(yes) = managed.authorized {
+        writeln!(out, "  {:<12}{}", "authorized", if yes { "yes" } else { "no" })?;
+    }
+    if !managed.set.is_empty() {
+        let set: Vec<String> = managed.set.iter().map(|a| text(&json!(a)).to_owned()).collect();
+        writeln!(out, "  {:<12}{}", "set by hand", set.join(", "))?;
+    }
+    if !managed.macs.is_empty() {
+        let macs: Vec<String> = managed.macs.iter().map(ToString::to_string).collect();
+        writeln!(out, "  {:<12}{}", "merged with", macs.join(", "))?;
+    }
+    Ok(())
+}
+
+fn document(device: &Device, record: &DeviceRecord, found: &[Finding]) -> serde_json::Value {
     let own = device.ips();
     json!({
-        "device": device.record(),
+        "device": record,
+        "findings": found,
         "router": device.is_router(),
         "addresses": device.addresses().iter().map(|a| json!({
             "ip": a.ip,

@@ -1,7 +1,9 @@
 //! The commands, one file each.
 
+mod bench;
 mod devices;
 mod explain;
+mod findings;
 mod interfaces;
 mod protocols;
 mod read;
@@ -20,6 +22,8 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Read(args) => read::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Devices(args) => devices::run(&args),
+        Command::Findings(args) => findings::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Interfaces(args) => interfaces::run(&args),
         Command::Protocols(args) => protocols::run(&args),

@@ -48,6 +48,7 @@ fn carrier(carrier: &Carrier) -> String {
         Carrier::Ip(n) => format!("IP {n}"),
         Carrier::Udp(port) => format!("UDP {port}"),
         Carrier::Tcp(port) => format!("TCP {port}"),
+        Carrier::TcpOpening => "TCP opening".to_owned(),
         Carrier::AnyTcp => "any TCP".to_owned(),
         Carrier::Within(name) => format!("within {name}"),
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use eyot_contract::DeviceRecord;
 
-const HEADER: [&str; 17] = [
+const HEADER: [&str; 23] = [
     "mac",
     "ips",
     "vlans",
@@ -22,6 +22,12 @@ const HEADER: [&str; 17] = [
     "frames",
     "first_seen",
     "last_seen",
+    "bytes",
+    "flows",
+    "location",
+    "authorized",
+    "merged_macs",
+    "set_by_hand",
 ];
 
 /// Writes devices; evidence stays out, it is a list of its own.
@@ -49,6 +55,12 @@ pub fn devices(out: &mut impl Write, records: &[DeviceRecord]) -> io::Result<()>
                 r.frames.to_string(),
                 r.first_seen.to_string(),
                 r.last_seen.to_string(),
+                r.activity.bytes.to_string(),
+                r.activity.flows.to_string(),
+                r.activity.location.map(|l| l.name().to_owned()).unwrap_or_default(),
+                r.managed.authorized.map(|yes| yes.to_string()).unwrap_or_default(),
+                joined(&r.managed.macs),
+                joined(&r.managed.set.iter().map(|a| format!("{a:?}").to_lowercase()).collect::<Vec<_>>()),
             ],
         )?;
     }
@@ -59,7 +71,11 @@ fn joined<T: ToString>(list: &[T]) -> String {
     list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
-fn line(out: &mut impl Write, cells: &[String; 17]) -> io::Result<()> {
+/// Writes one line.
+///
+/// # Errors
+/// When the output cannot be written.
+pub fn line<const N: usize>(out: &mut impl Write, cells: &[String; N]) -> io::Result<()> {
     let cells: Vec<String> = cells.iter().map(|c| cell(c)).collect();
     write!(out, "{}\r\n", cells.join(","))
 }

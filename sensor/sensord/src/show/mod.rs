@@ -1,12 +1,14 @@
 //! Devices for people (table), programs (NDJSON) and spreadsheets (CSV).
 
 mod csv;
+mod findings;
 mod table;
 
 use std::io::{self, Write};
 
 use eyot_contract::DeviceRecord;
 
+pub use findings::{findings, kinds};
 pub use table::Table;
 
 use crate::cli::DeviceFormat;
@@ -62,7 +64,7 @@ fn as_table(out: &mut impl Write, records: &[DeviceRecord]) -> io::Result<()> {
 }
 
 /// `2016-04-07 12:34` of an RFC 3339 time.
-fn minutes(time: &str) -> String {
+pub(crate) fn minutes(time: &str) -> String {
     match time.get(..16) {
         Some(start) if time.as_bytes()[10] == b'T' => start.replacen('T', " ", 1),
         _ => time.to_owned(),
