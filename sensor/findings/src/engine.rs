@@ -78,6 +78,9 @@ impl Findings {
     /// Looks at a frame that the inventory has just taken.
     #[inline]
     pub fn frame(&mut self, at: Timestamp, summary: &Summary, inventory: &Inventory) {
+        if summary.duplicate {
+            return;
+        }
         if let (Some(from), Some(to)) = (summary.source_ip, summary.destination_ip) {
             if self.conversations.begins(from, to, at) {
                 self.conversation(Seen { at, summary, inventory }, from, to);

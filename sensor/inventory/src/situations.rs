@@ -299,3 +299,118 @@ fn an_unused_address_is_no_longer_listed_after_a_day() {
     net.arp(mac(1), "192.0.2.11");
     assert_eq!(net.ips(mac(1)), ["192.0.2.11", "fe80::5"]);
 }
+
+/// A frame in a VLAN with one reading about its sender.
+fn in_vlan(net: &mut Network, sender: MacAddr, vlan: Option<u16>, field: Field, value: &str) {
+    net.now += 1_000_000;
+    let summary = Summary { source: Some(sender), vlan, ..Summary::default() };
+    net.inventory.sighting(&Sighting { at: Timestamp(net.now), frames: 1, bytes: 60, summary });
+    let mut buffer = Readings::default();
+    buffer.push(&Observation { mac: sender, ip: value.parse().ok(), vlan, field, value: value.into() });
+    for reading in buffer.iter() {
+        net.inventory.reading(Timestamp(net.now), &summary, &reading);
+    }
+}
+
+#[test]
+fn a_telephone_and_the_computer_behind_it_are_two_devices_on_one_port() {
+    let mut net = Network::default();
+    let (phone, computer) = (mac(1), mac(2));
+    in_vlan(&mut net, phone, Some(100), Field::CdpPlatform, "Cisco IP Phone 7962");
+    in_vlan(&mut net, phone, Some(100), Field::ArpAddress, "192.0.2.130");
+    in_vlan(&mut net, computer, None, Field::DhcpHostname, "PC-42");
+    in_vlan(&mut net, computer, None, Field::ArpAddress, "192.0.2.30");
+    // the telephone also sends in the computer's VLAN before it learns its own
+    in_vlan(&mut net, phone, Some(10), Field::LldpName, "SEP001122334401");
+    assert_eq!(net.inventory.len(), 2);
+    let records = net.inventory.records();
+    assert_eq!((records[0].vlans.as_slice(), records[1].vlans.as_slice()), (&[10, 100][..], &[][..]));
+    assert_eq!(net.values(computer), ["PC-42"]);
+    assert!(!net.values(phone).contains(&"PC-42".to_owned()));
+    assert_eq!((net.ips(phone), net.ips(computer)), (vec!["192.0.2.130".into()], vec!["192.0.2.30".into()]));
+}
+
+#[test]
+fn a_dhcp_relay_is_neither_its_clients_nor_the_server() {
+    let mut net = Network::default();
+    let (relay, client) = (mac(9), mac(1));
+    net.arp(relay, "192.0.2.1");
+    // what the relay passes on is about the client's hardware address, both ways
+    net.frame(
+        relay,
+        "192.0.2.1",
+        &[(client, Field::DhcpHostname, "cam"), (client, Field::DhcpVendorClass, "axis")],
+    );
+    net.frame(relay, "192.0.2.1", &[(client, Field::DhcpAddress, "198.51.100.20")]);
+    assert_eq!(net.values(client), ["cam", "axis"]);
+    assert_eq!(net.ips(client), ["198.51.100.20"]);
+    assert!(net.values(relay).is_empty());
+    assert_eq!(net.ips(relay), ["192.0.2.1"]);
+}
+
+#[test]
+fn an_mdns_reflector_does_not_become_what_it_repeats() {
+    let mut net = Network::default();
+    let (printer, reflector) = (mac(1), mac(9));
+    net.arp(printer, "192.0.2.10");
+    net.arp(reflector, "192.0.2.1");
+    net.frame(printer, "192.0.2.10", &[(printer, Field::MdnsService, "_ipp._tcp")]);
+    // a router's reflector repeats it into the other VLAN with the printer's address, or with its own
+    net.frame(reflector, "192.0.2.10", &[(reflector, Field::MdnsService, "_ipp._tcp")]);
+    assert_eq!(net.values(printer), ["_ipp._tcp"]);
+    assert!(net.values(reflector).is_empty(), "{:?}", net.values(reflector));
+}
+
+#[test]
+fn a_virtual_router_is_a_device_of_its_own_whoever_carries_it() {
+    for virtual_mac in [
+        [0x00, 0x00, 0x5e, 0x00, 0x01, 0x05],
+        [0x00, 0x00, 0x5e, 0x00, 0x02, 0x05],
+        [0x00, 0x00, 0x0c, 0x07, 0xac, 0x01],
+        [0x00, 0x00, 0x0c, 0x9f, 0xf0, 0x01],
+        [0x00, 0x05, 0x73, 0xa0, 0x00, 0x01],
+        [0x00, 0x07, 0xb4, 0x00, 0x01, 0x01],
+    ] {
+        let mut net = Network::default();
+        let virtual_mac = MacAddr(virtual_mac);
+        net.arp(mac(1), "192.0.2.2");
+        net.arp(mac(2), "192.0.2.3");
+        // both bodies answer for it in turn; neither loses its own address, nor takes the virtual one
+        for _ in 0..3 {
+            net.arp(virtual_mac, "192.0.2.1");
+            net.frame(virtual_mac, "198.51.100.7/57", &[]);
+        }
+        assert!(net.inventory.device(virtual_mac).unwrap().is_router());
+        assert_eq!(net.ips(virtual_mac), ["192.0.2.1"]);
+        assert_eq!((net.ips(mac(1)), net.ips(mac(2))), (vec!["192.0.2.2".into()], vec!["192.0.2.3".into()]));
+    }
+}
+
+#[test]
+fn a_device_with_several_addresses_stays_one_and_says_where_it_is() {
+    let mut net = Network::default();
+    for address in ["192.0.2.10", "192.0.2.11", "198.51.100.10", "2001:db8::10"] {
+        net.frame(mac(1), "", &[(mac(1), Field::ArpAddress, address)]);
+    }
+    net.frame(mac(1), "", &[]);
+    assert_eq!((net.inventory.len(), net.ips(mac(1)).len()), (1, 4));
+    assert_eq!(net.inventory.record(mac(1)).unwrap().activity.location, None, "nobody said what is local");
+    for (network, location) in [("2001:db8::/64", Location::Local), ("10.0.0.0/8", Location::Routed)] {
+        net.inventory.set_local_networks(LocalNetworks::new(vec![network.parse().unwrap()]));
+        assert_eq!(net.inventory.record(mac(1)).unwrap().activity.location, Some(location), "{network}");
+    }
+}
+
+#[test]
+fn new_transient_and_unclassified_follow_from_times_and_type() {
+    let mut net = Network { now: 1_000 * HOUR, ..Network::default() };
+    net.arp(mac(1), "192.0.2.10");
+    let record = net.inventory.record(mac(1)).unwrap();
+    let after = |hours: i64| Timestamp(net.now + hours * HOUR);
+    assert!(record.is_unclassified());
+    assert!(record.is_new(after(1)) && !record.is_new(after(24 * 8)));
+    assert!(!record.is_transient(after(23)) && record.is_transient(after(25)));
+    let mut judged = record.clone();
+    judged.managed.authorized = Some(true);
+    assert!(!judged.is_new(after(1)), "what somebody judged is not new any more");
+}

@@ -9,13 +9,13 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use eyot_capture::{Frame, LinkType};
-use eyot_contract::{MacAddr, Timestamp};
+use eyot_contract::{Finding, FindingKind, MacAddr, Severity, Timestamp};
 use eyot_dissect::{Dissector, Limits};
 use eyot_inventory::{Spool, Store};
 
 /// Tells the child which file to work on.
 const FILE: &str = "EYOT_TEST_KILL_FILE";
-const ROUNDS: u32 = 10;
+const ROUNDS: u32 = 20;
 
 fn mac(n: u32) -> MacAddr {
     let [a, b, c, d] = n.to_be_bytes();
@@ -32,6 +32,20 @@ fn arp(n: u32) -> Vec<u8> {
     frame
 }
 
+fn finding(n: u32) -> Finding {
+    Finding {
+        id: format!("new_device/{}/", mac(n)),
+        kind: FindingKind::NewDevice,
+        severity: Severity::Info,
+        mac: Some(mac(n)),
+        summary: String::new(),
+        first_seen: Timestamp(i64::from(n)),
+        last_seen: Timestamp(i64::from(n)),
+        count: 1,
+        evidence: Vec::new(),
+    }
+}
+
 /// Not a test of its own: does the child's work when it is one, and nothing otherwise.
 #[test]
 fn child() {
@@ -46,6 +60,7 @@ fn child() {
         let at = Timestamp(i64::from(n));
         let frame = Frame { at, link: LinkType::ETHERNET, bytes: &bytes, wire_len: 42, vlan: None };
         inventory.frame(&mut dissector, &frame);
+        store.save_findings(&[(&finding(n), false)], &[], &[], at).unwrap();
         store.save(&mut inventory, true, &[mac(n)], at).unwrap();
         if n % 3 == 0 {
             let batch = spool.next(2, at).unwrap().unwrap();
@@ -107,6 +122,8 @@ fn check(path: &Path, saved: u32, acknowledged: u64) {
         let device = inventory.device(mac(n)).unwrap();
         assert_eq!(device.ips().len(), 1, "device {n}");
     }
+    let found = Store::open(path).unwrap().findings().unwrap().len() as u32;
+    assert!((count..=count + 1).contains(&found), "{found} findings beside {count} devices");
     let state = Spool::open(path).unwrap().state().unwrap();
     assert!(state.sequence == acknowledged || state.sequence == acknowledged + 1);
     let told = acknowledged * 2;

@@ -59,7 +59,7 @@ const DEFAULT_UPLOAD_INTERVAL: u64 = 60;
 /// Upload intervals that are believed, in seconds.
 const UPLOAD_INTERVAL: Range<u64> = 1..86_401;
 /// Where threat lists are looked for when nobody says where.
-const DEFAULT_THREAT_LISTS: &str = "/etc/eyot/threats";
+pub const DEFAULT_THREAT_LISTS: &str = "/etc/eyot/threats";
 /// Hours of learning that are believed: up to a month.
 const LEARNING_HOURS: Range<i64> = 0..745;
 /// An hour, in microseconds.
@@ -314,7 +314,7 @@ fn watched(path: &Path, local: &[String], written: WrittenFindings) -> Result<Wa
     })
 }
 
-/// The usual folder, if there is one: only what was named has to be there.
+/// The usual folder. [`Lists`](crate::watch::Lists) does without it; what somebody named has to be there.
 fn default_threat_lists() -> Vec<PathBuf> {
     vec![PathBuf::from(DEFAULT_THREAT_LISTS)]
 }

@@ -11,7 +11,7 @@ use eyot_dissect::Summary;
 use eyot_findings::{Findings, FindingsCounters, ThreatError, Threats};
 use eyot_inventory::{Inventory, Store, StoreError};
 
-use crate::config::Watched;
+use crate::config::{Watched, DEFAULT_THREAT_LISTS};
 
 /// Pause between two looks at the threat lists' files.
 const LOOK_AT_LISTS_EVERY: Duration = Duration::from_secs(60);
@@ -154,7 +154,7 @@ impl Lists {
                     .collect();
                 found.sort();
                 files.extend(found);
-            } else {
+            } else if path.exists() || path != Path::new(DEFAULT_THREAT_LISTS) {
                 files.push(path.clone());
             }
         }

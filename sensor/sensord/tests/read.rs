@@ -188,7 +188,7 @@ fn lists_of_interfaces_and_protocols_come_as_table_and_json() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in ["read", "run", "devices", "explain", "interfaces", "protocols"] {
+    for command in ["read", "run", "devices", "explain", "findings", "interfaces", "protocols", "bench"] {
         let output = sensor().args([command, "--help"]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success() && text.contains("Example"), "{command}: {text}");
