@@ -15,6 +15,7 @@ pub mod health;
 pub mod host;
 pub mod paths;
 pub mod settings;
+pub mod wizard;
 
 /// Version of the agent, as it reports it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

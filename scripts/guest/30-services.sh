@@ -8,6 +8,10 @@ has_unit() { systemctl list-unit-files --no-legend "$1" | grep -q .; }
 systemctl enable eyot-network.service eyot-data.service eyot-firewall.service eyot-appliance.service
 systemctl enable systemd-networkd.service systemd-networkd-wait-online.service systemd-resolved.service systemd-timesyncd.service
 
+# The console shows the set-up wizard until the appliance is activated.
+install -D -m 0644 /usr/share/eyot/console-tty1.conf /etc/systemd/system/getty@tty1.service.d/eyot.conf
+install -D -m 0644 /usr/share/eyot/console-serial.conf /etc/systemd/system/serial-getty@ttyS0.service.d/eyot.conf
+
 # Remote login is the owner's decision (a setting), not the image's.
 for unit in ssh.service ssh.socket; do
   if has_unit "$unit"; then systemctl disable "$unit"; fi

@@ -7,7 +7,7 @@ use anyhow::{bail, Context};
 use eyot_contract::settings::{resolve, Layer};
 use eyot_contract::{ActivationToken, MAX_TOKEN_CHARS};
 
-use crate::activate::{activate, forget, reserve, Identity, Marks};
+use crate::activate::{activate, forget, reserve, Enrolment, Identity, Marks};
 use crate::apply::{self, nic};
 use crate::host::{Access, Host};
 use crate::paths;
@@ -30,41 +30,9 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(self, host: &dyn Host) -> anyhow::Result<u8> {
         let text = self.read_token()?;
-        let token: ActivationToken = text.trim().parse()?;
-        let gathered = gather(host);
-        if let Some((_, error)) = gathered.failures.first() {
-            bail!(crate::settings::chain(error));
+        for line in activate_now(host, text.trim())? {
+            println!("{line}");
         }
-        let mut layer = Layer::new("command line");
-        layer.set("activation.token", text.trim())?;
-        let mut layers = vec![layer];
-        layers.extend(gathered.layers.iter().map(|(_, l)| l.clone()));
-        let settings = resolve(&layers)?.settings;
-
-        if let Some(known) = Identity::load(host)? {
-            let own = known.enrolment.machine.moved(&Marks::of(host)?).is_none();
-            if own && known.has_used(&token) {
-                println!(
-                    "already activated as {} at {}",
-                    known.enrolment.sensor_name, known.enrolment.portal
-                );
-                return Ok(0);
-            }
-        }
-        let reserved = reserve(host)?;
-        // on a machine whose firewall is ours, this token's portal may be behind another port than the last one's
-        if host.read(paths::FIREWALL)?.is_some() {
-            apply::listen(host, &settings, Some(&token.portal), &mut nic::Refusals::default())?;
-        }
-        let identity = super::block_on(activate(host, &token, &settings, &*reserved))??;
-        if let Some(kept) = gathered.to_keep() {
-            host.write(paths::KEPT_SETTINGS, kept.to_toml().as_bytes(), Access::Root)?;
-        }
-        let mut texts: Vec<String> = gathered.token_texts().map(str::to_owned).collect();
-        texts.push(text.trim().to_owned());
-        let forgotten = forget::forget(host, &texts)?;
-        println!("activated as {} at {}", identity.enrolment.sensor_name, identity.enrolment.portal);
-        println!("{}", forgotten.text());
         if self.token_file.as_os_str() != "-" {
             println!("{} is of no further use; remove it", self.token_file.display());
         }
@@ -87,4 +55,40 @@ impl Arguments {
         }
         Ok(text)
     }
+}
+
+/// Activates with this token and forgets it; what came of it, in lines for people.
+pub(super) fn activate_now(host: &dyn Host, text: &str) -> anyhow::Result<Vec<String>> {
+    let token: ActivationToken = text.parse()?;
+    let gathered = gather(host);
+    if let Some((_, error)) = gathered.failures.first() {
+        bail!(crate::settings::chain(error));
+    }
+    let mut layer = Layer::new("command line");
+    layer.set("activation.token", text)?;
+    let mut layers = vec![layer];
+    layers.extend(gathered.layers.iter().map(|(_, l)| l.clone()));
+    let settings = resolve(&layers)?.settings;
+
+    if let Some(known) = Identity::load(host)? {
+        let own = known.enrolment.machine.moved(&Marks::of(host)?).is_none();
+        if own && known.has_used(&token) {
+            let Enrolment { sensor_name, portal, .. } = &known.enrolment;
+            return Ok(vec![format!("already activated as {sensor_name} at {portal}")]);
+        }
+    }
+    let reserved = reserve(host)?;
+    // on a machine whose firewall is ours, this token's portal may be behind another port than the last one's
+    if host.read(paths::FIREWALL)?.is_some() {
+        apply::listen(host, &settings, Some(&token.portal), &mut nic::Refusals::default())?;
+    }
+    let identity = super::block_on(activate(host, &token, &settings, &*reserved))??;
+    if let Some(kept) = gathered.to_keep() {
+        host.write(paths::KEPT_SETTINGS, kept.to_toml().as_bytes(), Access::Root)?;
+    }
+    let mut texts: Vec<String> = gathered.token_texts().map(str::to_owned).collect();
+    texts.push(text.to_owned());
+    let forgotten = forget::forget(host, &texts)?;
+    let Enrolment { sensor_name, portal, .. } = &identity.enrolment;
+    Ok(vec![format!("activated as {sensor_name} at {portal}"), forgotten.text()])
 }

@@ -11,6 +11,7 @@ mod run;
 mod settings;
 mod status;
 mod validate;
+mod wizard;
 
 use std::path::PathBuf;
 
@@ -42,6 +43,7 @@ enum Command {
     Settings(settings::Arguments),
     Firewall(firewall::Arguments),
     FactoryReset(factory_reset::Arguments),
+    Wizard(wizard::Arguments),
 }
 
 /// How an answer is written.
@@ -71,6 +73,7 @@ impl Arguments {
             Command::Settings(arguments) => arguments.run(&host),
             Command::Firewall(arguments) => arguments.run(&host),
             Command::FactoryReset(arguments) => arguments.run(&host),
+            Command::Wizard(arguments) => arguments.run(&host),
         }
     }
 }
