@@ -223,9 +223,9 @@ impl ClientError {
                 RefusalCode::TokenUnknown
                 | RefusalCode::TokenUsed
                 | RefusalCode::TokenExpired
-                | RefusalCode::TokenReplaced => C::ActivationRefused,
-                // a certificate that was good once and is unknown now: the sensor was removed
-                RefusalCode::SensorDeleted | RefusalCode::NotEnrolled => C::SensorDeleted,
+                | RefusalCode::TokenReplaced
+                | RefusalCode::NotEnrolled => C::ActivationRefused,
+                RefusalCode::SensorDeleted => C::SensorDeleted,
                 RefusalCode::BadRequest => C::Unsupported,
                 RefusalCode::Internal => C::EndpointError,
             },
