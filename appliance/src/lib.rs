@@ -2,8 +2,9 @@
 //!
 //! Data flows one way: a [`datasource`] offers settings, [`settings`] decides them, [`apply`] makes the machine so
 //! (plan, do, verify, undo), [`activate`] turns the token into an identity and forgets it, [`health`] says how things
-//! stand, [`clock`] what time it is. Everything that touches the machine goes through one trait, [`host::Host`], whose double in the tests fails
-//! on purpose at any step. [`cli`] holds the verbs people type; the daemon (`run`) does nothing that they cannot.
+//! stand, [`clock`] what time it is; [`support`] puts it all into one file. Everything that touches the machine goes through
+//! one trait, [`host::Host`], whose double in the tests fails on purpose at any step. [`cli`] holds the verbs people type;
+//! the daemon (`run`) does nothing that they cannot.
 
 pub mod activate;
 pub mod agent;
@@ -15,6 +16,7 @@ pub mod health;
 pub mod host;
 pub mod paths;
 pub mod settings;
+pub mod support;
 pub mod wizard;
 
 /// Version of the agent, as it reports it.

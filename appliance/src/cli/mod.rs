@@ -8,8 +8,10 @@ mod firewall;
 mod interfaces;
 mod network;
 mod run;
+mod sanity;
 mod settings;
 mod status;
+mod support_bundle;
 mod validate;
 mod wizard;
 
@@ -39,6 +41,8 @@ enum Command {
     Activate(activate::Arguments),
     Status(status::Arguments),
     Validate(validate::Arguments),
+    Sanity(sanity::Arguments),
+    SupportBundle(support_bundle::Arguments),
     Interfaces(interfaces::Arguments),
     Settings(settings::Arguments),
     Firewall(firewall::Arguments),
@@ -69,6 +73,8 @@ impl Arguments {
             Command::Activate(arguments) => arguments.run(&host),
             Command::Status(arguments) => arguments.run(&host),
             Command::Validate(arguments) => arguments.run(&host),
+            Command::Sanity(arguments) => arguments.run(&host),
+            Command::SupportBundle(arguments) => arguments.run(&host),
             Command::Interfaces(arguments) => arguments.run(&host),
             Command::Settings(arguments) => arguments.run(&host),
             Command::Firewall(arguments) => arguments.run(&host),

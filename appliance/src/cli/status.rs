@@ -13,12 +13,15 @@ use crate::settings::chain;
 /// Say how the appliance is, and why
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  eyot-appliance status\n  eyot-appliance status --format json\n\nExit codes: 0 healthy, 1 warnings, 2 critical"
+    after_help = "Examples:\n  eyot-appliance status\n  eyot-appliance status --line\n  eyot-appliance status --format json\n\nExit codes: 0 healthy, 1 warnings, 2 critical"
 )]
 pub(super) struct Arguments {
     /// How to write the answer
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+    /// Only why, in one line: the worst condition and its detail
+    #[arg(long, conflicts_with = "format")]
+    line: bool,
 }
 
 impl Arguments {
@@ -35,6 +38,11 @@ impl Arguments {
         let forgotten = Forgotten::load(host)?;
         let data_volume = data_volume::Record::load(host)?;
         match self.format {
+            _ if self.line => {
+                if let Some(condition) = conditions.first() {
+                    println!("{}: {}", condition.code.title(), condition.detail);
+                }
+            }
             Format::Json => {
                 let conditions: Vec<_> = conditions.iter().map(with_words).collect();
                 let all = json!({

@@ -8,6 +8,7 @@ pub mod banner;
 pub mod connection;
 pub mod management;
 pub mod platform;
+pub mod sanity;
 pub mod validate;
 pub mod watch;
 

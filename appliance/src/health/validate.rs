@@ -59,7 +59,7 @@ impl Check {
         Self::plain(name, Outcome::Passed, detail, "")
     }
 
-    fn not_tried(name: &'static str, detail: impl Into<String>) -> Self {
+    pub(super) fn not_tried(name: &'static str, detail: impl Into<String>) -> Self {
         Self::plain(name, Outcome::NotTried, detail, "")
     }
 
@@ -266,7 +266,7 @@ fn rules(host: &dyn Host, settings: &Settings, roles: &Roles, portal: Option<&st
     }
 }
 
-fn capture(adapters: &[Adapter], roles: &Roles) -> Check {
+pub(super) fn capture(adapters: &[Adapter], roles: &Roles) -> Check {
     const NAME: &str = "monitoring";
     if let Some((code, detail)) = roles.complaints.first() {
         return Check::of(NAME, *code, detail.clone());
