@@ -17,6 +17,7 @@ mod report;
 mod seed;
 pub mod settings;
 mod status;
+mod threats;
 mod timestamp;
 mod token;
 
@@ -43,6 +44,7 @@ pub use seed::{Seed, SEED_FILE, SEED_PATH, VOLUME_LABEL};
 pub use status::{
     InterfaceStatus, Refused, SensorStatus, SpoolStatus, UploadError, UploadState, UploadStatus,
 };
+pub use threats::{ThreatListPart, ThreatListRequest, MAX_THREAT_PART};
 pub use timestamp::Timestamp;
 pub use token::{ActivationToken, TokenError, MAX_TOKEN_CHARS};
 
@@ -57,6 +59,8 @@ pub mod path {
     pub const RENEW: &str = "/api/v1/sensor/certificate";
     /// `POST` [`DeviceBatch`](crate::DeviceBatch) → [`BatchAcknowledged`](crate::BatchAcknowledged).
     pub const DEVICES: &str = "/api/v1/sensor/devices";
+    /// `POST` [`ThreatListRequest`](crate::ThreatListRequest) → [`ThreatListPart`](crate::ThreatListPart), or 404.
+    pub const THREATS: &str = "/api/v1/sensor/threats";
     /// `POST` [`HealthReport`](crate::HealthReport) → 204.
     pub const HEALTH: &str = "/api/v1/sensor/health";
     /// `GET` → 200 with a `Date` header; needs nothing. Used to measure clock drift and reachability.

@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod offline;
 mod pipeline;
+mod portal_threats;
 mod progress;
 mod queue;
 mod show;

@@ -57,7 +57,7 @@ impl Pipeline {
         let store = Store::open(&config.database)?;
         let mut inventory = store.load()?;
         inventory.set_local_networks(config.watched.policy.local.clone());
-        let watch = Watch::start(&config.watched, &store)?;
+        let watch = Watch::start(&config.watched, &config.database, &store)?;
         tracing::info!(devices = inventory.len(), database = %config.database.display(), "inventory loaded");
         let mut sources = Vec::new();
         for interface in &config.interfaces {

@@ -2,12 +2,12 @@
 //!
 //! A batch is on disk before it is sent and stays there until the portal has it on its own. Failures are repeated with
 //! growing, jittered pauses. A batch that the portal finds too large, or cannot read, is taken apart into smaller ones
-//! until what it chokes on stands alone.
+//! until what it chokes on stands alone. Once an hour the portal is asked for its threat list.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use eyot_client::{Client, ClientError, Trust};
@@ -19,12 +19,15 @@ use eyot_inventory::{Spool, StoreError};
 use tokio::sync::{watch, Notify};
 
 use crate::config::{read, ConfigError, Portal};
+use crate::portal_threats::PortalThreats;
 use crate::status::Shared;
 
 /// Pause after the first failure; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause between attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// Pause between two looks at the portal's threat list.
+const THREATS_EVERY: Duration = Duration::from_secs(3_600);
 /// How often the spool is looked at when nobody says that there is something in it.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
@@ -61,6 +64,8 @@ impl Uplink {
             client: None,
             pause: FIRST_PAUSE,
             limit: MAX_BATCH_DEVICES,
+            threats: PortalThreats::beside(&database),
+            asked_for_threats: None,
         };
         let thread = thread::Builder::new()
             .name("uplink".to_owned())
@@ -86,6 +91,8 @@ struct Sender {
     client: Option<Client>,
     pause: Duration,
     limit: usize,
+    threats: PortalThreats,
+    asked_for_threats: Option<Instant>,
 }
 
 /// Why a batch did not arrive.
@@ -120,6 +127,14 @@ impl Sender {
                 _ = stopped.wait_for(|stop| *stop) => return,
                 wait = self.step() => wait,
             };
+            // only while the portal can be reached, which the step before has found out
+            if self.client.is_some() && self.asked_for_threats.is_none_or(|at| at.elapsed() >= THREATS_EVERY)
+            {
+                tokio::select! {
+                    _ = stopped.wait_for(|stop| *stop) => return,
+                    () = self.ask_for_threats() => {}
+                }
+            }
             self.publish();
             tokio::select! {
                 _ = stopped.wait_for(|stop| *stop) => return,
@@ -165,6 +180,17 @@ impl Sender {
                 }
                 self.failed(&error)
             }
+        }
+    }
+
+    /// A failure is said once; the list that there is stays, and the next hour tries again.
+    async fn ask_for_threats(&mut self) {
+        self.asked_for_threats = Some(Instant::now());
+        let Some(client) = self.client.clone() else { return };
+        match self.threats.renew(&client).await {
+            Ok(true) => tracing::info!("the portal's threat list was renewed"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!("the portal's threat list cannot be renewed: {}", chain(&error)),
         }
     }
 

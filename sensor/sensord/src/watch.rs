@@ -12,6 +12,7 @@ use eyot_findings::{Findings, FindingsCounters, ThreatError, Threats};
 use eyot_inventory::{Inventory, Store, StoreError};
 
 use crate::config::{Watched, DEFAULT_THREAT_LISTS};
+use crate::portal_threats;
 
 /// Pause between two looks at the threat lists' files.
 const LOOK_AT_LISTS_EVERY: Duration = Duration::from_secs(60);
@@ -33,10 +34,12 @@ impl Watch {
     ///
     /// # Errors
     /// When the store cannot be read. A list that cannot be read is said in the log.
-    pub fn start(watched: &Watched, store: &Store) -> Result<Self, StoreError> {
+    pub fn start(watched: &Watched, database: &Path, store: &Store) -> Result<Self, StoreError> {
+        let mut lists = watched.threat_lists.clone();
+        lists.push(portal_threats::file(database));
         let mut watch = Self {
             findings: Findings::load(watched.policy.clone(), store)?,
-            lists: Lists::new(watched.threat_lists.clone()),
+            lists: Lists::new(lists),
             looked: None,
             looked_over: None,
         };
@@ -154,7 +157,7 @@ impl Lists {
                     .collect();
                 found.sort();
                 files.extend(found);
-            } else if path.exists() || path != Path::new(DEFAULT_THREAT_LISTS) {
+            } else if path.exists() || !may_be_missing(path) {
                 files.push(path.clone());
             }
         }
@@ -166,6 +169,12 @@ impl Lists {
             })
             .collect()
     }
+}
+
+/// The folder that nobody named, and the list that the portal may not have.
+fn may_be_missing(path: &Path) -> bool {
+    path == Path::new(DEFAULT_THREAT_LISTS)
+        || path.file_name().is_some_and(|name| name == portal_threats::NAME)
 }
 
 fn is_hidden(path: &Path) -> bool {

@@ -207,7 +207,8 @@ impl Drop for Sensor {
 fn the_portal_gets_findings_and_the_running_sensor_follows_decisions() {
     let (dir, pki) = (tempfile::tempdir().unwrap(), Pki::new());
     let dir = dir.path();
-    let portal = Portal::start(&pki, 0, |_| Answer::Take);
+    const LIST: &str = "198.51.100.66\nbad.example # comes in several parts\n";
+    let portal = Portal::with_threats(&pki, 0, Some(LIST), |_| Answer::Take);
     pki.write(dir, portal.port());
     database(dir);
     let mut command = Command::new(env!("CARGO_BIN_EXE_eyot-sensor"));
@@ -222,6 +223,13 @@ fn the_portal_gets_findings_and_the_running_sensor_follows_decisions() {
     }
     assert_eq!(findings.len(), 1);
     assert_eq!((findings[0].kind, findings[0].mac), (FindingKind::ClearTelnet, mac(1).parse().ok()));
+
+    let kept = dir.join("portal-threats");
+    let until = Instant::now() + Duration::from_secs(30);
+    while fs::read_to_string(&kept).unwrap_or_default() != LIST {
+        assert!(Instant::now() < until, "the portal's threat list did not come");
+        sleep(Duration::from_millis(50));
+    }
 
     let decided = run(dir, &["devices", "--database", "inventory.sqlite", "set", &mac(1), "model", "P1435"]);
     assert_eq!((decided.code, decided.err.as_str()), (0, ""));

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use eyot_contract::{BatchAcknowledged, DeviceBatch, Refusal, RefusalCode};
+use eyot_contract::{
+    BatchAcknowledged, DeviceBatch, Refusal, RefusalCode, ThreatListPart, ThreatListRequest,
+};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -100,9 +102,15 @@ pub struct Portal {
 
 impl Portal {
     /// Starts one that answers each batch as `decide` says; port 0 takes any.
-    pub fn start(
+    pub fn start(pki: &Pki, port: u16, decide: impl FnMut(&DeviceBatch) -> Answer + Send + 'static) -> Self {
+        Self::with_threats(pki, port, None, decide)
+    }
+
+    /// The same, with a threat list.
+    pub fn with_threats(
         pki: &Pki,
         port: u16,
+        threats: Option<&'static str>,
         mut decide: impl FnMut(&DeviceBatch) -> Answer + Send + 'static,
     ) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
@@ -118,7 +126,7 @@ impl Portal {
                     answer
                 };
                 // a client that goes away in the middle is part of the tests
-                let _ = stream.and_then(|stream| serve(stream, &config, &mut tell));
+                let _ = stream.and_then(|stream| serve(stream, &config, threats, &mut tell));
             }
         });
         Self { address, batches }
@@ -142,6 +150,7 @@ impl Portal {
 fn serve(
     stream: TcpStream,
     config: &Arc<ServerConfig>,
+    threats: Option<&str>,
     decide: &mut dyn FnMut(DeviceBatch) -> Answer,
 ) -> io::Result<()> {
     // a connection kept open without a request must not keep others out for long
@@ -151,13 +160,18 @@ fn serve(
     loop {
         let mut length = 0;
         let mut first = true;
+        let mut for_threats = false;
         loop {
             let mut line = String::new();
             if stream.read_line(&mut line)? == 0 {
                 return Ok(());
             }
             if std::mem::take(&mut first) {
-                assert_eq!(line.trim_end(), "POST /api/v1/sensor/devices HTTP/1.1");
+                match line.trim_end() {
+                    "POST /api/v1/sensor/devices HTTP/1.1" => {}
+                    "POST /api/v1/sensor/threats HTTP/1.1" => for_threats = true,
+                    other => panic!("{other}"),
+                }
             }
             if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
                 length = value.trim().parse().map_err(io::Error::other)?;
@@ -168,6 +182,14 @@ fn serve(
         }
         let mut body = vec![0; length];
         stream.read_exact(&mut body)?;
+        if for_threats {
+            let (status, answer) = match threats {
+                Some(list) => (200, serde_json::to_vec(&part(list, &serde_json::from_slice(&body)?))?),
+                None => (404, Vec::new()),
+            };
+            reply(stream.get_mut(), status, &answer)?;
+            continue;
+        }
         let batch: DeviceBatch = serde_json::from_slice(&body)?;
         let acknowledgement =
             serde_json::to_vec(&BatchAcknowledged { epoch: batch.epoch, sequence: batch.sequence })?;
@@ -179,9 +201,21 @@ fn serve(
             }
             Answer::HangUp => return Ok(()),
         };
-        let out = stream.get_mut();
-        write!(out, "HTTP/1.1 {status} told\r\ncontent-length: {}\r\n\r\n", answer.len())?;
-        out.write_all(&answer)?;
-        out.flush()?;
+        reply(stream.get_mut(), status, &answer)?;
     }
+}
+
+fn reply(out: &mut impl Write, status: u16, answer: &[u8]) -> io::Result<()> {
+    write!(out, "HTTP/1.1 {status} told\r\ncontent-length: {}\r\n\r\n", answer.len())?;
+    out.write_all(answer)?;
+    out.flush()
+}
+
+/// The list in parts of a few bytes.
+fn part(list: &str, request: &ThreatListRequest) -> ThreatListPart {
+    let version = format!("of {} bytes", list.len());
+    let known = request.known.as_deref() == Some(version.as_str());
+    let rest = list.get(request.offset as usize..).unwrap_or_default();
+    let part = if known { "" } else { &rest[..rest.len().min(20)] };
+    ThreatListPart { version, total: list.len() as u64, part: part.to_owned() }
 }
