@@ -304,5 +304,8 @@ fields! {
     H323Product = "h323.product", "product of a vendor identifier";
     H323Version = "h323.version", "version of a vendor identifier";
     IppAttribute = "ipp.attribute", "an attribute the printer gave, `printer-make-and-model=…`";
+    EnipRole = "enip.role", "the sender answers over a connection; value: `server`";
+    S7Role = "s7.role", "the sender answers; value: `server`";
+    SccpRole = "sccp.role", "the sender talks to a call manager; value: `client`";
     PpppDevice = "pppp.device", "prefix of the identifier of a device that logs in or makes itself known, `TNPUSAE`";
 }

@@ -34,8 +34,11 @@ const MAKERS: usize = 3;
 const ADDRESSES: usize = 6;
 
 /// Sources that can have come through the device rather than from it.
-const PASSABLE: &[&str] =
-    &["dns", "tls", "quic", "http", "sip", "rtsp", "ssh", "ftp", "smtp", "telnet", "mqtt"];
+const PASSABLE: &[&str] = &[
+    "dns", "tls", "quic", "http", "sip", "rtsp", "ssh", "ftp", "smtp", "telnet", "mqtt", "ipp", "pjl",
+    "tftp", "mgcp", "h323", "sccp", "dnp3", "iec104", "mms", "modbus", "enip", "s7", "fins", "hartip",
+    "opcua", "fox", "dicom", "hl7", "poct1", "coap", "dropbox",
+];
 /// Sources that are names of clouds.
 const CLOUD: &[&str] = &["dns.query", "tls.sni", "quic.sni", "http.host"];
 

@@ -248,7 +248,22 @@ pub(crate) fn is_kind_of(exact: &str, general: &str) -> bool {
         }
         T::Workstation => matches!(exact, T::Laptop | T::Server | T::Hypervisor | T::Scada | T::PointOfSale),
         T::VirtualMachine => {
-            matches!(exact, T::Server | T::Workstation | T::Firewall | T::LoadBalancer | T::Router)
+            // whatever runs in a machine that is only a program
+            matches!(
+                exact,
+                T::Server
+                    | T::Workstation
+                    | T::Firewall
+                    | T::LoadBalancer
+                    | T::Router
+                    | T::CallServer
+                    | T::MedicalServer
+                    | T::Scada
+                    | T::Nas
+                    | T::MediaServer
+                    | T::WirelessController
+                    | T::VideoRecorder
+            )
         }
         T::Scanner => exact == T::Printer,
         T::Camera => exact == T::Doorbell,

@@ -38,6 +38,7 @@ fn read_stream(stream: &mut Stream<'_>, readings: &mut Readings<'_>) -> Verdict 
     if stream.bytes.len() < length && !stream.last {
         return Verdict::More(length);
     }
+    readings.text(Field::EnipRole, "server");
     if let Some(identity) = parser::identity(stream.bytes) {
         say(&identity, readings);
     }

@@ -50,7 +50,8 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Vec<(&'static str, &[u8])>> {
 
 /// Without the line that gives the length of the first chunk (RFC 9112 section 7.1), which holds all that is read here.
 fn unchunked(bytes: &[u8]) -> &[u8] {
-    let line = bytes.iter().position(|b| *b == b'\n').filter(|_| bytes.first().is_some_and(u8::is_ascii_hexdigit));
+    let line =
+        bytes.iter().position(|b| *b == b'\n').filter(|_| bytes.first().is_some_and(u8::is_ascii_hexdigit));
     line.and_then(|end| bytes.get(end + 1..)).unwrap_or(bytes)
 }
 

@@ -29,6 +29,9 @@ fn read(stream: &mut Stream<'_>, readings: &mut Readings<'_>) -> Verdict {
     if mms::read(stream.bytes, readings) {
         return Verdict::Message;
     }
+    if parser::is_s7(stream.bytes) {
+        readings.text(Field::S7Role, "server");
+    }
     for (list, index, text) in parser::status_list(stream.bytes) {
         readings.text(Field::S7Module, &format!("{list:04x}.{index:04x}={text}"));
     }

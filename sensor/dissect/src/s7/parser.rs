@@ -31,6 +31,16 @@ pub(super) fn length(bytes: &[u8]) -> Option<usize> {
     Some(usize::from(cursor.u16()?)).filter(|length| *length >= 7)
 }
 
+/// Whether the data unit is one of S7 communication.
+pub(super) fn is_s7(bytes: &[u8]) -> bool {
+    let mut cursor = Cursor::new(bytes);
+    let payload = cursor.skip(4).and_then(|()| cursor.u8()).and_then(|cotp| {
+        let header = cursor.take(cotp.into())?;
+        (*header.first()? == COTP_DATA).then(|| cursor.rest())
+    });
+    payload.is_some_and(|payload| payload.first() == Some(&S7))
+}
+
 /// List, index and text of each entry; none of other messages.
 pub(super) fn status_list(bytes: &[u8]) -> Vec<(u16, u16, String)> {
     read(bytes).unwrap_or_default()
@@ -141,7 +151,11 @@ mod tests {
     fn names_of_a_controller() {
         assert_eq!(
             said(&component()).pairs(),
-            [(Field::S7Module, "001c.0001=SIMATIC 300(1)"), (Field::S7Module, "001c.0007=CPU 315-2 PN/DP")]
+            [
+                (Field::S7Role, "server"),
+                (Field::S7Module, "001c.0001=SIMATIC 300(1)"),
+                (Field::S7Module, "001c.0007=CPU 315-2 PN/DP")
+            ]
         );
     }
 
@@ -152,7 +166,7 @@ mod tests {
         entries.extend([0, 0xc0, b'V', 3, 2, 6]);
         assert_eq!(
             said(&answer(0x11, 28, &entries)).pairs(),
-            [(Field::S7Module, "0011.0007=6ES7 315-2EH14-0AB0 V3.2.6")]
+            [(Field::S7Role, "server"), (Field::S7Module, "0011.0007=6ES7 315-2EH14-0AB0 V3.2.6")]
         );
     }
 

@@ -26,6 +26,7 @@ fn read(stream: &mut Stream<'_>, readings: &mut Readings<'_>) -> Verdict {
     if stream.bytes.len() < length && !stream.last {
         return Verdict::More(length);
     }
+    readings.text(Field::SccpRole, "client");
     let Some(registration) = parser::registration(stream.bytes) else { return Verdict::Message };
     readings.bytes(Field::SccpDevice, registration.name);
     if let Some(kind) = registration.device_type {

@@ -61,7 +61,7 @@ mod tests {
     fn a_phone_registers() {
         assert_eq!(
             said(&register()).pairs(),
-            [(Field::SccpDevice, "SEP001122334455"), (Field::SccpType, "307")]
+            [(Field::SccpRole, "client"), (Field::SccpDevice, "SEP001122334455"), (Field::SccpType, "307")]
         );
     }
 
