@@ -161,6 +161,8 @@ fn a_seed_carries_token_and_settings_and_is_private() {
     let mut child = program()
         .args(["seed", iso.to_str().unwrap(), "--token-file", "-", "--hostname", "sensor-1"])
         .args([
+            "--network",
+            "static",
             "--address",
             "192.0.2.10/24",
             "--gateway",
@@ -394,6 +396,10 @@ printf '%s\n' "$*" >>"$LOG"
 for argument in "$@"; do
     case $argument in -options=*) cat "${argument#-options=}" >>"$LOG.options" ;; esac
 done
+case $* in
+*'-type n'*) echo /there ;;
+host.portgroup.info) printf 'Name:            %s\nVLAN ID:         0\n\n' 'SPAN "a"' b ;;
+esac
 "#;
 
 #[test]

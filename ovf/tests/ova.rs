@@ -52,7 +52,10 @@ fn tar_sha256sum_and_qemu_img_agree_with_it() {
     let path = dir.path().join("eyot-1.2.3.ova");
     fs::write(&path, &bytes).unwrap();
     let (path, root) = (path.to_str().unwrap(), dir.path().to_str().unwrap());
-    assert_eq!(run("tar", &["tf", path]), "eyot-1.2.3.ovf\neyot-1.2.3.mf\neyot-1.2.3-disk1.vmdk\n");
+    assert_eq!(
+        run("tar", &["tf", path]),
+        "eyot-1.2.3.ovf\neyot-1.2.3.mf\neyot-1.2.3-disk1.vmdk\neyot-1.2.3-icon.png\n"
+    );
     let listing = run("tar", &["tvf", path, "--numeric-owner", "--utc"]);
     assert!(
         listing.lines().all(|l| l.starts_with("-rw-r--r-- 0/0 ") && l.contains("2020-01-01 00:00")),
@@ -169,7 +172,7 @@ fn openssl_accepts_the_signature_and_so_do_we() {
     let mut archive = Ova::open(Cursor::new(&bytes)).unwrap();
     let names: Vec<_> =
         archive.members().iter().map(|m| m.name.rsplit('.').next().unwrap().to_owned()).collect();
-    assert_eq!(names, ["ovf", "mf", "cert", "vmdk"]);
+    assert_eq!(names, ["ovf", "mf", "cert", "vmdk", "png"]);
     let members = archive.members().to_vec();
     let manifest = archive.content(&members[1]).unwrap();
     let member = String::from_utf8(archive.content(&members[2]).unwrap()).unwrap();
@@ -209,10 +212,11 @@ fn the_verifier_names_each_known_fault() {
     let mut opened = Ova::open(Cursor::new(&good)).unwrap();
     let members = opened.members().to_vec();
     let parts: Vec<Vec<u8>> = members.iter().map(|m| opened.content(m).unwrap()).collect();
-    let (ovf, mf, vmdk) = (&parts[0][..], &parts[1][..], &parts[2][..]);
+    let (ovf, mf, vmdk, icon) = (&parts[0][..], &parts[1][..], &parts[2][..], &parts[3][..]);
     let names: Vec<&str> = members.iter().map(|m| m.name.as_str()).collect();
-    let with =
-        |ovf: &[u8], mf: &[u8], vmdk: &[u8]| archive(&[(names[0], ovf), (names[1], mf), (names[2], vmdk)]);
+    let with = |ovf: &[u8], mf: &[u8], vmdk: &[u8]| {
+        archive(&[(names[0], ovf), (names[1], mf), (names[2], vmdk), (names[3], icon)])
+    };
     assert_eq!(found(&with(ovf, mf, vmdk)), "");
     assert!(with(ovf, mf, vmdk) == good);
 
@@ -237,7 +241,7 @@ fn the_verifier_names_each_known_fault() {
             "space before the bracket",
         ),
         (found(&with(ovf, text(mf).replace("SHA256(", "SHA2-256(").as_bytes(), vmdk)), "openssl 3"),
-        (found(&with(ovf, &mf[..mf.len() / 2], vmdk)), "does not list \"eyot-1.2.3-disk1.vmdk\""),
+        (found(&with(ovf, &mf[..mf.len() / 3], vmdk)), "does not list \"eyot-1.2.3-disk1.vmdk\""),
         (found(&with(ovf, mf, &vmdk[..vmdk.len() - 512])), "the descriptor says"),
         (found(&with(ovf, mf, &[vmdk, &[0; 512]].concat())), "no footer marker"),
         (found(&good[..good.len() - 1024]), "does not end in two zero blocks"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{bail, Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use eyot_contract::settings::{resolve, Layer};
 use eyot_contract::{Seed, VOLUME_LABEL};
 use eyot_image::artefact::{Artefact, PRIVATE_MODE};
@@ -18,10 +18,18 @@ const INSTANCE_NAMESPACE: Uuid = uuid!("0c5b0d5e-25f1-5d0c-8d3f-8f4b0f6e6c11");
 /// Longest secret or certificate file read, in bytes.
 const MAX_INPUT: u64 = 1 << 20;
 
+/// How the management adapter gets its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Network {
+    Dhcp,
+    Static,
+}
+
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  eyot-image seed seed.iso --token-file token.txt --hostname sensor-1\n  \
-    … | eyot-image seed seed.iso --token-file - --address 192.0.2.10/24 --gateway 192.0.2.1 --dns 192.0.2.53\n\n\
+    … | eyot-image seed seed.iso --token-file - --network static --address 192.0.2.10/24 \
+    --gateway 192.0.2.1 --dns 192.0.2.53 --proxy http://proxy.example:3128\n\n\
     The CD carries the token: keep it like a password until the sensor is activated, then throw it away."
 )]
 pub struct SeedCommand {
@@ -36,7 +44,10 @@ pub struct SeedCommand {
     /// Management adapter: auto, mac:…, pci:…, driver:… or name:…
     #[arg(long, value_name = "SELECTOR")]
     management: Option<String>,
-    /// Static address with prefix of the management adapter; without it, DHCP
+    /// How the management adapter gets its address; --address implies static [default: the appliance's own, DHCP]
+    #[arg(long, value_enum)]
+    network: Option<Network>,
+    /// Static address with prefix of the management adapter
     #[arg(long, value_name = "ADDRESS/PREFIX")]
     address: Option<String>,
     /// Default gateway
@@ -92,7 +103,13 @@ pub fn seed(c: SeedCommand) -> Result<ExitCode> {
 fn settings(c: &SeedCommand) -> Result<Layer> {
     let mut layer = Layer::new("the options");
     let secret = |path: &Option<PathBuf>| path.as_deref().map(read_text).transpose();
-    let mode = c.address.as_ref().map(|_| "static".to_owned());
+    let mode = match (c.network, &c.address) {
+        (Some(Network::Static), None) => bail!("--network static needs --address"),
+        (Some(Network::Dhcp), Some(_)) => bail!("--address does not go with --network dhcp"),
+        (Some(Network::Static), _) | (None, Some(_)) => Some("static".to_owned()),
+        (Some(Network::Dhcp), None) => Some("dhcp".to_owned()),
+        (None, None) => None,
+    };
     let values = [
         ("activation.token", secret(&c.token_file)?),
         ("host.name", c.hostname.clone()),

@@ -2,7 +2,8 @@
 //!
 //! The manifest stands before the disk and holds the disk's digest, but both it and the descriptor have a length that
 //! is known beforehand (the descriptor is padded with blanks behind its root element to the length it has with the
-//! largest possible numbers). So the disk goes first, at its final offset, and the front is filled in afterwards.
+//! largest possible numbers). So the disk goes first, at its final offset, the icon after it, and the front is filled in
+//! afterwards.
 
 use std::io::{self, Seek, SeekFrom, Write};
 
@@ -12,7 +13,7 @@ use super::manifest;
 use super::signature::Signer;
 use crate::digest::{sha256_hex, Hashing};
 use crate::disk::{Survey, GRAIN_BYTES};
-use crate::ovf::{DiskFacts, Profile};
+use crate::ovf::{DiskFacts, Profile, ICON};
 use crate::pass::PassError;
 use crate::vmdk::StreamWriter;
 
@@ -81,18 +82,21 @@ impl<'a> Plan<'a> {
     ) -> Result<(W, Facts), FinishError> {
         let (hashing, vmdk_bytes) = writer.finish()?;
         let (mut out, vmdk_sha256, _) = hashing.finish();
-        end_archive(&mut out).map_err(failed)?;
+        // the disk ends with a whole block
+        let mut rest = Vec::new();
+        append_member(&mut rest, &self.profile.icon_name(), ICON, self.mtime)?;
+        out.write_all(&rest).and_then(|()| end_archive(&mut out)).map_err(failed)?;
 
         let facts = DiskFacts { file_bytes: vmdk_bytes, ..self.facts.clone() };
         let mut descriptor = self.profile.envelope(&facts).to_xml().trim_end().to_owned();
         let padding = (self.descriptor_length as usize).saturating_sub(descriptor.len() + 1);
         descriptor.push_str(&" ".repeat(padding));
         descriptor.push('\n');
-        let (ovf, mf, disk) = (self.member("ovf"), self.member("mf"), &self.facts.file_name);
-        let manifest = manifest::text([(&*ovf, &*sha256_hex(descriptor.as_bytes())), (disk, &vmdk_sha256)]);
+        let (mf, disk) = (self.member("mf"), &self.facts.file_name);
+        let manifest = self.manifest(&sha256_hex(descriptor.as_bytes()), &vmdk_sha256);
 
         let mut front = Vec::new();
-        append_member(&mut front, &ovf, descriptor.as_bytes(), self.mtime)?;
+        append_member(&mut front, &self.member("ovf"), descriptor.as_bytes(), self.mtime)?;
         append_member(&mut front, &mf, manifest.as_bytes(), self.mtime)?;
         if let Some(signer) = self.signer {
             let certificate = signer.certificate_file(&mf, manifest.as_bytes()).map_err(OvaError::from)?;
@@ -115,9 +119,17 @@ impl<'a> Plan<'a> {
         format!("{}.{extension}", self.profile.name)
     }
 
+    fn manifest(&self, descriptor_sha256: &str, vmdk_sha256: &str) -> String {
+        manifest::text([
+            (&*self.member("ovf"), descriptor_sha256),
+            (&*self.facts.file_name, vmdk_sha256),
+            (&*self.profile.icon_name(), &*sha256_hex(ICON)),
+        ])
+    }
+
     fn disk_offset(&self) -> u64 {
         let digest = "0".repeat(64);
-        let manifest = manifest::text([(&*self.member("ovf"), &*digest), (&*self.facts.file_name, &*digest)]);
+        let manifest = self.manifest(&digest, &digest);
         let certificate = self.signer.map(|s| s.certificate_file_length(&self.member("mf")));
         let lengths = [Some(self.descriptor_length), Some(manifest.len() as u64), certificate];
         let before: u64 =

@@ -7,6 +7,9 @@ use crate::findings::Findings;
 
 /// Order of an envelope's parts (DSP8023); sections may repeat.
 const ENVELOPE_ORDER: [&str; 4] = ["References", "Section", "VirtualSystem", "Strings"];
+/// Order of a product's parts; categories and properties alternate after them.
+const PRODUCT_ORDER: [&str; 9] =
+    ["Info", "Product", "Vendor", "Version", "FullVersion", "ProductUrl", "VendorUrl", "AppUrl", "Icon"];
 /// Order of a property's parts.
 const PROPERTY_ORDER: [&str; 3] = ["Label", "Description", "Value"];
 
@@ -38,8 +41,97 @@ pub fn lint(descriptor: &Descriptor) -> Findings {
         }
     }
     references(descriptor, &mut f);
+    icons(descriptor, &mut f);
+    options(root, &mut f);
+    choices(root, &mut f);
     hardware(root, &mut f);
     f
+}
+
+/// Pictures must be there; what is there must be of use to something.
+fn icons(descriptor: &Descriptor, f: &mut Findings) {
+    let info = descriptor.info();
+    let mut products = Vec::new();
+    descriptor.root.below("ProductSection", &mut products);
+    let mut icons = Vec::new();
+    for product in products {
+        ordered(product, &PRODUCT_ORDER, str::to_owned, f);
+        icons.extend(product.all("Icon").map(|icon| icon.attribute("fileRef").unwrap_or_default()));
+    }
+    for icon in &icons {
+        f.expect(info.files.iter().any(|x| x.id == *icon), "icon", || {
+            format!("refers to file {icon:?}, which is not in References")
+        });
+    }
+    let mut resources = Vec::new();
+    descriptor.root.below("HostResource", &mut resources);
+    for file in &info.files {
+        let used = info.disks.iter().any(|d| d.file.as_ref() == Some(&file.id))
+            || icons.contains(&file.id.as_str())
+            || resources.iter().any(|r| r.text.trim().rsplit('/').next() == Some(&file.id));
+        if !used {
+            f.remark("file", format!("{:?} is used by no disk, drive or icon", file.href));
+        }
+    }
+}
+
+/// Deployment options: one default, and items of options that exist, each with a number of its own.
+fn options(root: &Element, f: &mut Findings) {
+    let mut configurations = Vec::new();
+    root.below("Configuration", &mut configurations);
+    let known: Vec<&str> = configurations.iter().filter_map(|c| c.attribute("id")).collect();
+    let defaults = configurations.iter().filter(|c| c.attribute("default") == Some("true")).count();
+    f.expect(defaults <= 1, "options", || format!("{defaults} deployment options are the default"));
+    if !known.is_empty() && defaults == 0 {
+        f.remark("options", "no deployment option is the default; importers take the first".to_owned());
+    }
+    for configuration in &configurations {
+        for part in ["Label", "Description"] {
+            let text = configuration.child(part).map_or("", |e| e.text.trim());
+            f.expect(!text.is_empty(), "options", || {
+                format!("{:?} has no {part}", configuration.attribute("id").unwrap_or_default())
+            });
+        }
+    }
+    let mut items = Vec::new();
+    root.below("Item", &mut items);
+    let place = |item: &Element| {
+        let number = item.child("InstanceID").map_or(String::new(), |e| e.text.trim().to_owned());
+        (number, item.attribute("configuration").unwrap_or_default().to_owned())
+    };
+    for (n, item) in items.iter().enumerate() {
+        let (number, option) = place(item);
+        f.expect(option.is_empty() || option.contains(' ') || known.contains(&&*option), "Item", || {
+            format!("instance {number} is of deployment option {option:?}, which does not exist")
+        });
+        let again = items[..n].iter().any(|other| place(other) == (number.clone(), option.clone()));
+        f.expect(!again, "Item", || format!("instance {number} is there twice in option {option:?}"));
+    }
+}
+
+/// A question with a list of answers must have one of them as its default.
+fn choices(root: &Element, f: &mut Findings) {
+    let mut properties = Vec::new();
+    root.below("Property", &mut properties);
+    for property in properties {
+        let key = property.attribute("key").unwrap_or_default();
+        let qualifiers = property.attribute("qualifiers").unwrap_or_default();
+        let list = qualifiers.split_once("ValueMap{").and_then(|(_, rest)| rest.split_once('}'));
+        if let (Some((list, _)), Some(value)) = (list, property.attribute("value")) {
+            let offered = list.split(',').any(|v| v.trim().trim_matches('"') == value);
+            f.expect(offered, "property", || {
+                format!("{key:?} has default {value:?}, which is not in {list}")
+            });
+        }
+        let secret = property.attribute("password") == Some("true");
+        f.expect(!secret || property.attribute("value").unwrap_or_default().is_empty(), "property", || {
+            format!("{key:?} is a password with a default, which everyone can read")
+        });
+        let told = property.child("Label").is_some() && property.child("Description").is_some();
+        if !told {
+            f.remark("property", format!("{key:?} has no label or no description"));
+        }
+    }
 }
 
 /// Children must come in the order of `order`; names outside it are extensions and are passed over.

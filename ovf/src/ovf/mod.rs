@@ -14,6 +14,6 @@ mod xml;
 
 pub use format::VMDK_FORMAT;
 pub use lint::lint;
-pub use model::{Disk, Envelope, File, Item, Network, Property, Tier};
-pub use profile::{DiskFacts, Firmware, GuestOs, Profile, ProfileError, MAX_CAPTURE_NICS, TIERS};
+pub use model::{Disk, Envelope, File, Icon, Item, Network, Property, Tier};
+pub use profile::{DiskFacts, Firmware, GuestOs, Profile, ProfileError, ICON, MAX_CAPTURE_NICS, TIERS};
 pub use reader::{Descriptor, DescriptorError, DiskEntry, FileEntry, OvfInfo, MAX_DESCRIPTOR_BYTES};

@@ -11,6 +11,17 @@ pub struct File {
     pub size: u64,
 }
 
+/// The product's picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Icon {
+    /// its file's id
+    pub file: String,
+    /// width and height in pixels
+    pub pixels: u16,
+    /// media type
+    pub mime: &'static str,
+}
+
 /// A disk: with content from a file, or blank.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disk {
@@ -145,6 +156,8 @@ pub struct Envelope {
     pub version: String,
     /// where to read more
     pub url: String,
+    /// its picture
+    pub icon: Icon,
     /// wizard's questions
     pub properties: Vec<Property>,
 }

@@ -4,7 +4,7 @@ use eyot_contract::settings::{Definition, Kind, DEFINITIONS};
 use thiserror::Error;
 
 use super::format::{resource, ETHERNET_SLOTS, SCSI_SLOT};
-use super::model::{Disk, Envelope, File, Item, Network, Property, Tier};
+use super::model::{Disk, Envelope, File, Icon, Item, Network, Property, Tier};
 
 /// The deployment options; the first is the default.
 pub const TIERS: [Tier; 2] = [
@@ -17,6 +17,9 @@ pub const MAX_CAPTURE_NICS: usize = ETHERNET_SLOTS.len() - 1;
 const MIN_HARDWARE: u16 = 11;
 /// The first hardware version with EFI Secure Boot (ESXi 6.5).
 const SECURE_BOOT_HARDWARE: u16 = 13;
+/// The product's picture, a PNG of [`ICON_PIXELS`] each way: an islet that listens.
+pub const ICON: &[u8] = include_bytes!("icon.png");
+const ICON_PIXELS: u16 = 64;
 const MANAGEMENT: &str = "Management";
 const EULA: &str = "Eyot is free software under the Apache License, version 2.0 \
 (https://www.apache.org/licenses/LICENSE-2.0). It is provided as is, without warranty of any kind. The operating \
@@ -163,7 +166,10 @@ impl Profile {
             GuestOs::OtherLinux => (101, "otherLinux64Guest", "Linux 64-bit"),
         };
         Envelope {
-            files: vec![File { id: "system-file".into(), href: disk.file_name.clone(), size: disk.file_bytes }],
+            files: vec![
+                File { id: "system-file".into(), href: disk.file_name.clone(), size: disk.file_bytes },
+                File { id: "icon-file".into(), href: self.icon_name(), size: ICON.len() as u64 },
+            ],
             disks: disks(disk),
             networks: self.networks(),
             tiers: TIERS.to_vec(),
@@ -184,8 +190,14 @@ impl Profile {
             vendor: "Eyot".into(),
             version: self.version.clone(),
             url: "https://github.com/eyot/eyot".into(),
+            icon: Icon { file: "icon-file".into(), pixels: ICON_PIXELS, mime: "image/png" },
             properties: DEFINITIONS.iter().map(property).collect(),
         }
+    }
+
+    /// The icon's name in the archive.
+    pub fn icon_name(&self) -> String {
+        format!("{}-icon.png", self.name)
     }
 
     fn networks(&self) -> Vec<Network> {

@@ -175,6 +175,13 @@ impl Envelope {
                 text(x, "FullVersion", &self.version)?;
                 text(x, "ProductUrl", &self.url)?;
                 text(x, "VendorUrl", &self.url)?;
+                let pixels = self.icon.pixels.to_string();
+                x.create_element("Icon")
+                    .with_attribute(("ovf:height", &*pixels))
+                    .with_attribute(("ovf:width", &*pixels))
+                    .with_attribute(("ovf:mimeType", self.icon.mime))
+                    .with_attribute(("ovf:fileRef", &*self.icon.file))
+                    .write_empty()?;
                 let mut categories: Vec<&str> = Vec::new();
                 for p in &self.properties {
                     if !categories.contains(&&*p.category) {
