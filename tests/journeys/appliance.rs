@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::disk::{self, Needles, RawDisk, Settled, NOT_THERE};
 use crate::log::Log;
-use crate::machine::{Accelerator, Hardware, Machine, BOOT, MANAGEMENT_MAC};
+use crate::machine::{self, Accelerator, Disks, Hardware, Machine, BOOT, MANAGEMENT_MAC};
 use crate::monitor::{Recorder, Replay};
 use crate::portal::{Portal, Registered};
 use crate::secret;
@@ -23,6 +23,12 @@ use crate::wiring::{Wiring, MONITOR_TAP, PORTAL_NAME};
 const ACTIVATION: Duration = Duration::from_secs(300);
 /// From then until every host of the office is known: several rounds of the replay, a batch, an upload.
 const DISCOVERY: Duration = Duration::from_secs(300);
+/// Size of the data disk, in bytes: more than the least that is taken for one.
+const DATA_DISK: u64 = 9 << 30;
+/// Label of the data volume.
+const DATA_LABEL: &str = "eyot-data";
+/// Where the sensor's data is.
+const DATA_PLACE: &str = "/var/lib/eyot-sensor";
 /// What must be the same after a second boot.
 const SETTLED: &[&str] = &[
     "/etc/eyot",
@@ -37,24 +43,40 @@ const SETTLED: &[&str] = &[
     "/var/lib/eyot/settings.toml",
 ];
 
-/// From the VMDK inside the OVA, on a machine as ESXi has it.
+/// From the VMDK inside the OVA, on a machine as ESXi has it, with a blank data disk.
 pub fn vmdk(artefacts: &Artefacts, office: &Office, log: &mut Log) {
-    log.begin("vmdk: the disk inside the OVA, BIOS, pvscsi, vmxnet3");
-    let mut image = |wiring: &Wiring| {
-        let ova = artefacts.image("ova")?;
-        let members = output(Command::new("tar").arg("-tf").arg(&ova))?;
-        let vmdk = members.lines().find(|m| m.ends_with(".vmdk")).context("the OVA holds no VMDK")?;
-        output(Command::new("tar").arg("-xf").arg(&ova).arg("-C").arg(wiring.folder()).arg(vmdk))?;
-        Ok((wiring.folder().join(vmdk), "vmdk"))
-    };
-    Walk { artefacts, office, name: "vmdk", hardware: Hardware::Vmware }.go(log, &mut image);
+    log.begin("vmdk: the disk inside the OVA, BIOS, pvscsi, vmxnet3, a blank data disk");
+    let mut image = |wiring: &Wiring| vmdk_of(artefacts, wiring);
+    Walk { artefacts, office, name: "vmdk", hardware: &machine::VMWARE }.go(log, &mut image);
 }
 
-/// From the VHDX, under UEFI.
+/// From the VHDX, under UEFI with Secure Boot.
 pub fn vhdx(artefacts: &Artefacts, office: &Office, log: &mut Log) {
-    log.begin("vhdx: the VHDX, UEFI, virtio-scsi, virtio-net and e1000e");
+    log.begin("vhdx: the VHDX, UEFI with Secure Boot, virtio-scsi, virtio-net and e1000e");
     let mut image = |_: &Wiring| Ok((artefacts.image("vhdx")?, "vhdx"));
-    Walk { artefacts, office, name: "vhdx", hardware: Hardware::Uefi }.go(log, &mut image);
+    Walk { artefacts, office, name: "vhdx", hardware: &machine::GENERATION_2 }.go(log, &mut image);
+}
+
+/// The disk out of the OVA.
+pub fn vmdk_of(artefacts: &Artefacts, wiring: &Wiring) -> Result<(PathBuf, &'static str)> {
+    let ova = artefacts.image("ova")?;
+    let members = output(Command::new("tar").arg("-tf").arg(&ova))?;
+    let vmdk = members.lines().find(|m| m.ends_with(".vmdk")).context("the OVA holds no VMDK")?;
+    output(Command::new("tar").arg("-xf").arg(&ova).arg("-C").arg(wiring.folder()).arg(vmdk))?;
+    Ok((wiring.folder().join(vmdk), "vmdk"))
+}
+
+/// What the kernel says of Secure Boot on the console, before anything of ours runs.
+pub fn secure_boot(machine: &Machine, on: bool) -> Result<()> {
+    let (wanted, other) = ("secureboot: Secure boot enabled", "secureboot: Secure boot disabled");
+    let (wanted, other) = if on { (wanted, other) } else { (other, wanted) };
+    let console = machine.console();
+    ensure!(
+        console.contains(wanted) && !console.contains(other),
+        "the kernel says {:?}",
+        console.lines().filter(|l| l.to_lowercase().contains("secure")).collect::<Vec<_>>()
+    );
+    Ok(())
 }
 
 type Image<'a> = &'a mut dyn FnMut(&Wiring) -> Result<(PathBuf, &'static str)>;
@@ -64,7 +86,7 @@ struct Walk<'a> {
     artefacts: &'a Artefacts,
     office: &'a Office,
     name: &'a str,
-    hardware: Hardware,
+    hardware: &'a Hardware,
 }
 
 impl Walk<'_> {
@@ -75,22 +97,27 @@ impl Walk<'_> {
             log.check("ready", "the portal answers over TLS", || Portal::start(self.artefacts, &wiring))?;
         let seeded = log
             .check("ready", "sensor registered, seed ISO written", || portal.register(&wiring, self.name))?;
-        let (overlay, accelerator) = log.check("ready", "disk taken from the artefact", || {
+        let (disks, accelerator) = log.check("ready", "disk taken from the artefact", || {
             let (image, format) = image(&wiring)?;
-            let overlay = disk::overlay(&wiring, &image, format)?;
-            let accelerator = Accelerator::probe(self.artefacts, &overlay)?;
-            Ok((overlay, accelerator))
+            let system = disk::overlay(&wiring, &image, format)?;
+            let accelerator = Accelerator::probe(self.artefacts, &system)?;
+            let data = self.hardware.data_disk.then(|| disk::blank(&wiring, DATA_DISK)).transpose()?;
+            Ok((Disks { system, data }, accelerator))
         })?;
+        let overlay = &disks.system;
         let recorder = log.check("ready", "the monitor tap is recorded", || Recorder::start(&wiring))?;
 
         let switched_on = Instant::now();
         let mut machine = log.check("boot", &format!("switched on ({})", accelerator.name()), || {
-            Machine::switch_on(&wiring, self.hardware, &accelerator, &overlay, &seeded.seed_iso, 1)
+            Machine::switch_on(&wiring, self.hardware, &accelerator, &disks, &seeded.seed_iso, 1)
         })?;
         let replay = log.check("boot", "the office is played into the SPAN tap", || {
             Replay::start(&wiring, self.office)
         })?;
         log.check("boot", "login prompt on the console", || machine.wait_for_console("login:", BOOT))?;
+        if self.hardware.firmware == machine::Firmware::SecureBoot {
+            log.check("boot", "the kernel was started with Secure Boot on", || secure_boot(&machine, true));
+        }
         let first = log.check("activation", "Sites and sensors lists the sensor as Connected", || {
             wait_for(ACTIVATION, Duration::from_secs(1), || connected(&portal, &wiring, &seeded))
                 .with_context(|| format!("console:\n{}\nportal:\n{}", machine.tail(), portal.said()))
@@ -147,10 +174,16 @@ impl Walk<'_> {
             ensure!(forms.is_empty(), "{}", forms.join(", "));
             Ok(())
         });
-        let before = look_at_the_disk(log, &wiring, &overlay, &seeded);
+        if let Some(data) = &disks.data {
+            look_at_the_data(log, &wiring, data, overlay, &seeded);
+            log.check("data", "enlarged by 2 GiB while the machine is off", || {
+                output(Command::new("qemu-img").args(["resize", "-q"]).arg(data).arg("+2G")).map(drop)
+            });
+        }
+        let before = look_at_the_disk(log, &wiring, overlay, &seeded);
 
         let mut machine = log.check("second boot", "switched on, seed ISO still there", || {
-            Machine::switch_on(&wiring, self.hardware, &accelerator, &overlay, &seeded.seed_iso, 2)
+            Machine::switch_on(&wiring, self.hardware, &accelerator, &disks, &seeded.seed_iso, 2)
         })?;
         log.check("second boot", "connected again", || {
             wait_for(BOOT, Duration::from_secs(1), || {
@@ -168,8 +201,18 @@ impl Walk<'_> {
         log.check("second boot", "the power button shuts it down", || machine.shut_down())?;
         if let Some(before) = before {
             log.check("second boot", "nothing that was settled has changed", || {
-                let after = RawDisk::of(&wiring, &overlay, "after")?.mount()?.inventory(SETTLED)?;
+                let after = RawDisk::of(&wiring, overlay, "after")?.mount()?.inventory(SETTLED)?;
                 same(&before, &after)
+            });
+        }
+
+        if let Some(data) = &disks.data {
+            log.check("data", "the volume has grown with its disk and kept what was on it", || {
+                let volume = RawDisk::of(&wiring, data, "data")?;
+                let bytes = volume.ext4_bytes(DATA_LABEL)?;
+                ensure!(bytes > DATA_DISK + (1 << 30), "the file system has {bytes} bytes");
+                ensure!(!volume.mount_whole()?.names("/")?.is_empty(), "the volume is empty");
+                Ok(())
             });
         }
 
@@ -182,21 +225,32 @@ impl Walk<'_> {
                 frames.len(),
                 frames[..frames.len().min(10)].join("\n")
             );
-            let counter = format!("/sys/class/net/{MONITOR_TAP}/statistics/rx_packets");
-            let counted = output(wiring.in_span("cat").arg(counter))?;
-            ensure!(
-                counted.trim() == "0",
-                "the record is empty, but the tap counted {} frames",
-                counted.trim()
-            );
+            let counted = wiring.sent_into(MONITOR_TAP)?;
+            ensure!(counted == 0, "the record is empty, but the tap counted {counted} frames");
             Ok(())
         });
         Some(())
     }
 }
 
+/// The blank disk has become the data volume, what was learnt is there and not on the system disk, and nowhere the token.
+fn look_at_the_data(log: &mut Log, wiring: &Wiring, data: &Path, overlay: &Path, seeded: &Registered) {
+    log.check("data", "the blank disk is the data volume, and what was learnt is there", || {
+        let volume = RawDisk::of(wiring, data, "data")?;
+        volume.ext4_bytes(DATA_LABEL)?;
+        let mut there = volume.mount_whole()?.names("/")?;
+        there.retain(|name| name != "lost+found");
+        ensure!(!there.is_empty(), "the volume is empty");
+        let system = RawDisk::of(wiring, overlay, "system")?.mount()?.names(DATA_PLACE)?;
+        ensure!(system.is_empty(), "on the system disk are {system:?}");
+        let found = volume.find(&secret::traces(&seeded.token)?)?;
+        ensure!(found.is_empty(), "the token is on the data disk: {found:?}");
+        Ok(())
+    });
+}
+
 /// The sensor as the API lists it, if it is connected and well.
-fn connected(portal: &Portal, wiring: &Wiring, seeded: &Registered) -> Result<Value> {
+pub fn connected(portal: &Portal, wiring: &Wiring, seeded: &Registered) -> Result<Value> {
     let sensor = portal.sensor(wiring, &seeded.sensor)?;
     ensure!(
         sensor["connected"] == true && sensor["health"]["code"] == "connected",

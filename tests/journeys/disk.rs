@@ -41,6 +41,13 @@ pub fn overlay(wiring: &Wiring, image: &Path, format: &str) -> Result<PathBuf> {
     Ok(overlay)
 }
 
+/// Makes a disk with nothing on it.
+pub fn blank(wiring: &Wiring, bytes: u64) -> Result<PathBuf> {
+    let disk = wiring.folder().join("data.qcow2");
+    output(Command::new("qemu-img").args(["create", "-q", "-f", "qcow2"]).arg(&disk).arg(bytes.to_string()))?;
+    Ok(disk)
+}
+
 /// The disk as the machine sees it, flat; removed when this goes.
 pub struct RawDisk {
     path: PathBuf,
@@ -87,7 +94,27 @@ impl RawDisk {
         let largest =
             partitions.iter().max_by_key(|p| p["size"].as_u64()).context("the disk has no partitions")?;
         let sector = table["partitiontable"]["sectorsize"].as_u64().unwrap_or(512);
-        let offset = largest["start"].as_u64().context("a partition without a start")? * sector;
+        self.mount_at(largest["start"].as_u64().context("a partition without a start")? * sector)
+    }
+
+    /// Mounts the file system over the whole disk, in the same way.
+    pub fn mount_whole(&self) -> Result<Mounted> {
+        self.mount_at(0)
+    }
+
+    /// Size in bytes of the ext4 file system over the whole disk, which must have this label.
+    pub fn ext4_bytes(&self, label: &str) -> Result<u64> {
+        let told = output(Command::new("dumpe2fs").arg("-h").arg(&self.path))?;
+        let value = |name: &str| told.lines().find_map(|l| l.strip_prefix(name)).map(str::trim);
+        ensure!(value("Filesystem volume name:") == Some(label), "no volume labelled {label}:\n{told}");
+        let number = |name| value(name).and_then(|v| v.parse::<u64>().ok());
+        number("Block count:")
+            .zip(number("Block size:"))
+            .map(|(n, size)| n * size)
+            .context("dumpe2fs tells no size")
+    }
+
+    fn mount_at(&self, offset: u64) -> Result<Mounted> {
         let place = self.folder.join(format!("mount-{offset}"));
         std::fs::create_dir_all(&place)?;
         output(
@@ -144,6 +171,17 @@ impl Mounted {
     pub fn text(&self, path: &str) -> Result<String> {
         let inside = self.place.join(path.trim_start_matches('/'));
         std::fs::read_to_string(inside).with_context(|| format!("{path} cannot be read"))
+    }
+
+    /// Names in a folder; none if it is not there.
+    pub fn names(&self, path: &str) -> Result<Vec<String>> {
+        let folder = self.place.join(path.trim_start_matches('/'));
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        std::fs::read_dir(folder)?
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect()
     }
 
     /// Everything below these paths; [`NOT_THERE`] for one that is not.

@@ -11,19 +11,38 @@ pub struct Log {
     journey_began: Instant,
     passed: u32,
     failed: u32,
+    /// Which of several walks that go on at once this is; before every claim.
+    walk: String,
 }
 
 impl Log {
     /// Nothing has happened yet.
     pub fn new() -> Self {
         let now = Instant::now();
-        Self { run_began: now, journey_began: now, passed: 0, failed: 0 }
+        Self { run_began: now, journey_began: now, passed: 0, failed: 0, walk: String::new() }
     }
 
     /// A journey begins; times count from here.
     pub fn begin(&mut self, title: &str) {
         self.journey_began = Instant::now();
         println!("\n== {title}");
+    }
+
+    /// The log of one of several walks that go on at once; its counts come back with [`absorb`](Self::absorb).
+    pub fn walk(&self, name: &str) -> Self {
+        Self {
+            run_began: self.run_began,
+            journey_began: self.journey_began,
+            passed: 0,
+            failed: 0,
+            walk: format!("{name}: "),
+        }
+    }
+
+    /// Adds what a walk has counted.
+    pub fn absorb(&mut self, walk: Self) {
+        self.passed += walk.passed;
+        self.failed += walk.failed;
     }
 
     /// Something worth knowing that is neither right nor wrong.
@@ -89,6 +108,10 @@ impl Log {
     }
 
     fn line(&self, verdict: &str, chapter: &str, text: &str) {
-        println!("{verdict} {:7.1} s  {chapter:<11} {text}", self.journey_began.elapsed().as_secs_f32());
+        println!(
+            "{verdict} {:7.1} s  {chapter:<11} {}{text}",
+            self.journey_began.elapsed().as_secs_f32(),
+            self.walk
+        );
     }
 }

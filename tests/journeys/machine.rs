@@ -11,26 +11,103 @@ use anyhow::{bail, ensure, Context, Result};
 use eyot_tests::Artefacts;
 
 use crate::tool::{output, wait_for, Background};
-use crate::wiring::{Wiring, MANAGEMENT_TAP, MONITOR_TAP};
+use crate::wiring::{Wiring, MANAGEMENT_TAP, MONITOR_TAP, MONITOR_TAPS};
 
-/// MAC of the first adapter.
+/// MAC of the management adapter.
 pub const MANAGEMENT_MAC: &str = "52:54:00:e1:07:01";
-/// MAC of the second adapter.
-pub const MONITOR_MAC: &str = "52:54:00:e1:07:02";
 /// How long a boot may take, emulated on a busy machine.
 pub const BOOT: Duration = Duration::from_secs(600);
 /// How long shutting down may take: systemd gives a stubborn service 90 s.
 const SHUT_DOWN: Duration = Duration::from_secs(180);
 
-/// Which hypervisor's machine it is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Hardware {
-    /// As ESXi has it: BIOS, pvscsi, two vmxnet3.
-    Vmware,
-    /// UEFI with virtio-scsi, virtio-net and e1000e: what a generation 2 machine asks of firmware and disk (QEMU has no
-    /// VMBus storage or network).
-    Uefi,
+/// A machine as a hypervisor has it.
+pub struct Hardware {
+    /// What starts the disk.
+    pub firmware: Firmware,
+    /// What the disk hangs on.
+    pub bus: Bus,
+    /// Its adapters, in the order in which they are given to QEMU; the PCI slot is what the guest goes by.
+    pub adapters: &'static [Adapter],
+    /// Whether a blank data disk is attached.
+    pub data_disk: bool,
 }
+
+/// Firmware.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Firmware {
+    /// BIOS, on the older of QEMU's two mainboards.
+    Bios,
+    /// UEFI that trusts everything.
+    Uefi,
+    /// UEFI with Microsoft's keys, and Secure Boot enforced.
+    SecureBoot,
+}
+
+/// What the disk hangs on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Bus {
+    /// VMware's paravirtual SCSI; Debian's UEFI has no driver for it.
+    Pvscsi,
+    /// SCSI by virtio: what a generation 2 machine asks of firmware and disk (QEMU has no VMBus storage).
+    VirtioScsi,
+    /// IDE, the only thing a generation 1 machine starts from.
+    Ide,
+}
+
+/// A network adapter.
+pub struct Adapter {
+    /// In QEMU's words.
+    pub model: &'static str,
+    /// The tap it is wired to.
+    pub tap: &'static str,
+    /// Its address.
+    pub mac: &'static str,
+    /// PCI slot.
+    pub slot: u8,
+}
+
+/// ESXi: BIOS, pvscsi, two vmxnet3, a data disk.
+pub const VMWARE: Hardware = Hardware {
+    firmware: Firmware::Bios,
+    bus: Bus::Pvscsi,
+    adapters: &[
+        Adapter { model: "vmxnet3", tap: MANAGEMENT_TAP, mac: MANAGEMENT_MAC, slot: 0x10 },
+        Adapter { model: "vmxnet3", tap: MONITOR_TAP, mac: "52:54:00:e1:07:02", slot: 0x11 },
+    ],
+    data_disk: true,
+};
+
+/// ESXi with UEFI and four adapters that are given, numbered and plugged in three different orders.
+pub const VMWARE_UEFI: Hardware = Hardware {
+    firmware: Firmware::Uefi,
+    bus: Bus::VirtioScsi,
+    adapters: &[
+        Adapter { model: "vmxnet3", tap: MONITOR_TAPS[2], mac: "52:54:00:0a:07:04", slot: 0x13 },
+        Adapter { model: "vmxnet3", tap: MONITOR_TAPS[0], mac: "52:54:00:ff:07:02", slot: 0x11 },
+        Adapter { model: "vmxnet3", tap: MANAGEMENT_TAP, mac: MANAGEMENT_MAC, slot: 0x10 },
+        Adapter { model: "vmxnet3", tap: MONITOR_TAPS[1], mac: "52:54:00:0b:07:03", slot: 0x12 },
+    ],
+    data_disk: false,
+};
+
+/// Hyper-V generation 2: UEFI with Secure Boot, SCSI, two adapters of different makes.
+pub const GENERATION_2: Hardware = Hardware {
+    firmware: Firmware::SecureBoot,
+    bus: Bus::VirtioScsi,
+    adapters: &[
+        Adapter { model: "e1000e", tap: MONITOR_TAP, mac: "52:54:00:01:07:02", slot: 0x11 },
+        Adapter { model: "virtio-net-pci", tap: MANAGEMENT_TAP, mac: MANAGEMENT_MAC, slot: 0x10 },
+    ],
+    data_disk: false,
+};
+
+/// Hyper-V generation 1: BIOS, IDE, and nothing but a management adapter.
+pub const GENERATION_1: Hardware = Hardware {
+    firmware: Firmware::Bios,
+    bus: Bus::Ide,
+    adapters: &[Adapter { model: "e1000", tap: MANAGEMENT_TAP, mac: MANAGEMENT_MAC, slot: 0x10 }],
+    data_disk: false,
+};
 
 /// Which accelerator, in QEMU's words.
 pub struct Accelerator(String);
@@ -67,9 +144,9 @@ impl Machine {
     /// Switches it on. `boot` numbers the boots, each of which has its own console log.
     pub fn switch_on(
         wiring: &Wiring,
-        hardware: Hardware,
+        hardware: &Hardware,
         accelerator: &Accelerator,
-        disk: &Path,
+        disks: &Disks,
         seed_iso: &Path,
         boot: u32,
     ) -> Result<Self> {
@@ -85,56 +162,29 @@ impl Machine {
             .arg("-qmp")
             .arg(format!("unix:{},server=on,wait=off", monitor.display()))
             .arg("-drive")
-            // unmap: what the machine discards is gone from the file too, so what is found later is really on the disk
-            .arg(format!(
-                "file={},if=none,id=disk,format=qcow2,discard=unmap,detect-zeroes=unmap",
-                disk.display()
-            ))
+            .arg(drive("disk", &disks.system))
             .arg("-drive")
-            .arg(format!("file={},if=none,id=seed,format=raw,readonly=on,media=cdrom", seed_iso.display()))
-            .arg("-netdev")
-            .arg(format!("tap,id=management,ifname={MANAGEMENT_TAP},script=no,downscript=no"))
-            .arg("-netdev")
-            .arg(format!("tap,id=monitor,ifname={MONITOR_TAP},script=no,downscript=no"));
-        // no option ROMs: adapters of these hypervisors do not boot from the network before the disk either
-        let adapter = |model: &str, netdev: &str, mac: &str, slot: u8| {
-            format!("{model},netdev={netdev},mac={mac},addr={slot:#x},romfile=")
+            .arg(format!("file={},if=none,id=seed,format=raw,readonly=on,media=cdrom", seed_iso.display()));
+        firmware(&mut qemu, hardware.firmware, folder)?;
+        let (controller, disk, cd): (&[&str], _, _) = match hardware.bus {
+            Bus::Pvscsi => (&["pvscsi,id=scsi"], "scsi-hd,bus=scsi.0,drive=", "ide-cd,drive=seed"),
+            Bus::VirtioScsi => {
+                (&["virtio-scsi-pci,id=scsi"], "scsi-hd,bus=scsi.0,drive=", "scsi-cd,bus=scsi.0,drive=seed")
+            }
+            Bus::Ide => (&[], "ide-hd,bus=ide.0,drive=", "ide-cd,bus=ide.1,drive=seed"),
         };
-        match hardware {
-            Hardware::Vmware => {
-                qemu.args([
-                    "-machine",
-                    "pc",
-                    "-device",
-                    "pvscsi,id=scsi",
-                    "-device",
-                    "scsi-hd,bus=scsi.0,drive=disk,bootindex=1",
-                ])
-                .args(["-device", "ide-cd,drive=seed"])
-                .args(["-device", &adapter("vmxnet3", "management", MANAGEMENT_MAC, 0x10)])
-                .args(["-device", &adapter("vmxnet3", "monitor", MONITOR_MAC, 0x11)]);
-            }
-            Hardware::Uefi => {
-                let variables = folder.join("OVMF_VARS.fd");
-                if !variables.exists() {
-                    std::fs::copy(OVMF_VARIABLES, &variables)
-                        .with_context(|| format!("cannot copy {OVMF_VARIABLES} (package ovmf)"))?;
-                }
-                qemu.args(["-machine", "q35"])
-                    .arg("-drive")
-                    .arg(format!("if=pflash,format=raw,unit=0,readonly=on,file={OVMF_CODE}"))
-                    .arg("-drive")
-                    .arg(format!("if=pflash,format=raw,unit=1,file={}", variables.display()))
-                    .args([
-                        "-device",
-                        "virtio-scsi-pci,id=scsi",
-                        "-device",
-                        "scsi-hd,bus=scsi.0,drive=disk,bootindex=1",
-                    ])
-                    .args(["-device", "scsi-cd,bus=scsi.0,drive=seed"])
-                    .args(["-device", &adapter("virtio-net-pci", "management", MANAGEMENT_MAC, 0x10)])
-                    .args(["-device", &adapter("e1000e", "monitor", MONITOR_MAC, 0x11)]);
-            }
+        for device in controller {
+            qemu.args(["-device", device]);
+        }
+        qemu.args(["-device", &format!("{disk}disk,bootindex=1")]).args(["-device", cd]);
+        if let Some(data) = &disks.data {
+            qemu.arg("-drive").arg(drive("data", data)).args(["-device", &format!("{disk}data")]);
+        }
+        for (n, adapter) in hardware.adapters.iter().enumerate() {
+            let Adapter { model, tap, mac, slot } = adapter;
+            qemu.args(["-netdev", &format!("tap,id=net{n},ifname={tap},script=no,downscript=no")])
+                // no option ROMs: adapters of these hypervisors do not boot from the network before the disk either
+                .args(["-device", &format!("{model},netdev=net{n},mac={mac},addr={slot:#x},romfile=")]);
         }
         let log = File::create(&qemu_log)?;
         qemu.stdout(log.try_clone()?).stderr(log);
@@ -201,5 +251,47 @@ impl Machine {
     }
 }
 
-const OVMF_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
-const OVMF_VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+/// The machine's own disks, as overlays over what was shipped.
+pub struct Disks {
+    /// The system disk.
+    pub system: PathBuf,
+    /// The data disk.
+    pub data: Option<PathBuf>,
+}
+
+/// A disk for QEMU. unmap: what the machine discards is gone from the file too, so what is found later is really on the
+/// disk.
+fn drive(id: &str, file: &Path) -> String {
+    format!("file={},if=none,id={id},format=qcow2,discard=unmap,detect-zeroes=unmap", file.display())
+}
+
+/// Mainboard and firmware; UEFI's variables are this machine's own.
+fn firmware(qemu: &mut Command, firmware: Firmware, folder: &Path) -> Result<()> {
+    let (machine, code, template) = match firmware {
+        Firmware::Bios => {
+            qemu.args(["-machine", "pc"]);
+            return Ok(());
+        }
+        Firmware::Uefi => ("q35", "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"),
+        Firmware::SecureBoot => ("q35,smm=on", "OVMF_CODE_4M.ms.fd", "OVMF_VARS_4M.ms.fd"),
+    };
+    let variables = folder.join("OVMF_VARS.fd");
+    if !variables.exists() {
+        let template = Path::new(OVMF).join(template);
+        std::fs::copy(&template, &variables)
+            .with_context(|| format!("cannot copy {} (package ovmf)", template.display()))?;
+    }
+    if firmware == Firmware::SecureBoot {
+        // the variables can be written by the firmware only, not by what it starts
+        qemu.args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
+    }
+    qemu.args(["-machine", machine])
+        .arg("-drive")
+        .arg(format!("if=pflash,format=raw,unit=0,readonly=on,file={OVMF}/{code}"))
+        .arg("-drive")
+        .arg(format!("if=pflash,format=raw,unit=1,file={}", variables.display()));
+    Ok(())
+}
+
+/// Where Debian's package ovmf puts firmware.
+const OVMF: &str = "/usr/share/OVMF";

@@ -1,7 +1,7 @@
 //! Journeys through the whole house, from the artefacts as they are shipped: read a capture, refuse bad tokens, boot each
 //! image, activate it, see the recorded office's devices in the portal.
 //!
-//! usage: cargo test -p eyot-tests --test journeys -- [--nocapture] [read] [refusals] [vmdk] [vhdx]
+//! usage: cargo test -p eyot-tests --test journeys -- [--nocapture] [read] [refusals] [vmdk] [vhdx] [matrix]
 //!
 //! Without names all of them run, one after another. `EYOT_DIST` names the folder with the images, `EYOT_BIN` the one
 //! with the programs (see `artefacts`), `EYOT_JOURNEY_LOGS` one to keep every console and log in. Needs root, for network namespaces and loop devices, and the tools in `TOOLS`.
@@ -11,6 +11,7 @@ mod appliance;
 mod disk;
 mod log;
 mod machine;
+mod matrix;
 mod monitor;
 mod portal;
 mod reading;
@@ -30,6 +31,7 @@ use crate::log::Log;
 const TOOLS: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("dnsmasq", "dnsmasq-base"),
+    ("dumpe2fs", "e2fsprogs"),
     ("faketime", "faketime"),
     ("ip", "iproute2"),
     ("mount", "mount"),
@@ -48,6 +50,7 @@ const JOURNEYS: &[(&str, Journey)] = &[
     ("refusals", refusals::journey),
     ("vmdk", appliance::vmdk),
     ("vhdx", appliance::vhdx),
+    ("matrix", matrix::journey),
 ];
 
 type Journey = fn(&Artefacts, &Office, &mut Log);
@@ -63,7 +66,7 @@ fn main() -> ExitCode {
     let ready = log.check("ready", "root, tools, fixture", || {
         ensure!(
             unknown.is_empty(),
-            "there is no journey {unknown:?}; there are read, refusals, vmdk and vhdx"
+            "there is no journey {unknown:?}; there are read, refusals, vmdk, vhdx and matrix"
         );
         tools_are_here()?;
         Ok((Artefacts::of_environment()?, Office::load()?))

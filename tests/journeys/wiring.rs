@@ -28,8 +28,10 @@ pub const PORTAL_IP: &str = "10.99.0.1";
 pub const PORTAL_NAME: &str = "portal.eyot.test";
 /// Tap of the first adapter, in the span namespace.
 pub const MANAGEMENT_TAP: &str = "mgmt";
-/// Tap of the second adapter, in the span namespace.
-pub const MONITOR_TAP: &str = "span";
+/// Taps of the other adapters, in the span namespace; a machine need not have all of them.
+pub const MONITOR_TAPS: [&str; 3] = ["span", "span2", "span3"];
+/// The one that the office is played into.
+pub const MONITOR_TAP: &str = MONITOR_TAPS[0];
 /// First argument that makes this program scan ports and nothing else.
 pub const SCAN: &str = "scan-ports";
 
@@ -114,6 +116,18 @@ impl Wiring {
         found.with_context(|| format!("the DHCP server has given no address to {mac}"))
     }
 
+    /// The MACs that the management network's DHCP server has given addresses to.
+    pub fn leased(&self) -> Result<Vec<String>> {
+        let leases = std::fs::read_to_string(self.leases())?;
+        Ok(leases.lines().filter_map(|line| Some(line.split(' ').nth(1)?.to_owned())).collect())
+    }
+
+    /// Frames that the machine has sent into a tap.
+    pub fn sent_into(&self, tap: &str) -> Result<u64> {
+        let counter = format!("/sys/class/net/{tap}/statistics/rx_packets");
+        output(self.in_span("cat").arg(counter))?.trim().parse().context("the tap's counter is no number")
+    }
+
     /// The TCP ports among 1 to 1024, and some above, that accept a connection from the management network.
     pub fn open_ports(&self, address: IpAddr) -> Result<Vec<u16>> {
         let own = std::env::current_exe()?;
@@ -139,11 +153,13 @@ impl Wiring {
         ip(&["-n", management, "link", "set", "uplink", "up"])?;
         ip(&["-n", span, "link", "add", "bridge", "type", "bridge"])?;
         ip(&["-n", span, "tuntap", "add", "dev", MANAGEMENT_TAP, "mode", "tap"])?;
-        ip(&["-n", span, "tuntap", "add", "dev", MONITOR_TAP, "mode", "tap"])?;
+        for tap in MONITOR_TAPS {
+            ip(&["-n", span, "tuntap", "add", "dev", tap, "mode", "tap"])?;
+        }
         for port in ["uplink", MANAGEMENT_TAP] {
             ip(&["-n", span, "link", "set", port, "master", "bridge"])?;
         }
-        for link in ["uplink", MANAGEMENT_TAP, "bridge", MONITOR_TAP] {
+        for link in ["uplink", MANAGEMENT_TAP, "bridge"].iter().chain(&MONITOR_TAPS) {
             ip(&["-n", span, "link", "set", link, "up"])?;
         }
         // for programs of this machine that are run in the namespace
