@@ -59,8 +59,22 @@ pub struct Identity {
     pub class: Option<DeviceClass>,
     /// How sure the identification is as a whole, 0 to 1: the weighted mean of type (0.4), vendor (0.3) and model (0.3).
     pub confidence: f32,
+    /// How sure each of those three is by itself, 0 to 1 and 0 where it is unknown: of a hundred answers with 0.8, about
+    /// eighty are right (`docs/identification.md` has the figures).
+    pub sure: Sure,
     /// Why, strongest first; what lost is in it too. At most [`MAX_EVIDENCE`].
     pub evidence: Vec<Evidence>,
+}
+
+/// How sure three answers are, each by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sure {
+    /// Of [`Identity::vendor`].
+    pub vendor: f32,
+    /// Of [`Identity::model`].
+    pub model: f32,
+    /// Of [`Identity::device_type`].
+    pub device_type: f32,
 }
 
 /// What the device with this address is, judging by everything it was heard saying. The order of the facts has no
@@ -72,6 +86,7 @@ pub fn identify(mac: MacAddr, facts: &[Fact]) -> Identity {
     let value = |answer: &Option<Answer>| answer.as_ref().map(|a| a.value.clone());
     let (vendor, model, kind) =
         (answer(Attribute::Vendor), answer(Attribute::Model), answer(Attribute::Type));
+    let sure = |answer: &Option<Answer>| answer.as_ref().map_or(0.0, |a| a.confidence);
     let device_type = kind.as_ref().and_then(|a| a.value.parse::<DeviceType>().ok());
     Identity {
         hostname: value(&answer(Attribute::Hostname)),
@@ -79,6 +94,7 @@ pub fn identify(mac: MacAddr, facts: &[Fact]) -> Identity {
         firmware: value(&answer(Attribute::Firmware)),
         serial: value(&answer(Attribute::Serial)),
         confidence: overall(kind.as_ref(), vendor.as_ref(), model.as_ref()),
+        sure: Sure { vendor: sure(&vendor), model: sure(&model), device_type: sure(&kind) },
         vendor: value(&vendor),
         model: value(&model),
         class: device_type.map(DeviceType::class),

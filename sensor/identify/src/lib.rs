@@ -21,7 +21,7 @@ mod rule;
 mod tables;
 
 pub use book::{rules, RuleBook, RuleBookError};
-pub use identity::{identify, Fact, Identity};
+pub use identity::{identify, Fact, Identity, Sure};
 pub use oui::vendor_of;
 pub use pattern::Pattern;
 pub use place::Place;

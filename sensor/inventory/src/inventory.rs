@@ -559,7 +559,25 @@ fn claim_of(field: Field) -> Option<AddressSource> {
 
 /// Protocols that no router passes on, or whose readings name their device themselves.
 fn is_local(field: Field) -> bool {
-    matches!(field.protocol(), "arp" | "nd" | "dhcp" | "lldp" | "cdp")
+    matches!(
+        field.protocol(),
+        "arp"
+            | "nd"
+            | "dhcp"
+            | "dhcp6"
+            | "lldp"
+            | "cdp"
+            | "fdp"
+            | "edp"
+            | "stp"
+            | "eapol"
+            | "igmp"
+            | "vrrp"
+            | "hsrp"
+            | "ospf"
+            | "profinet"
+            | "mndp"
+    )
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use eyot_capture::file::FileSource;
 use eyot_capture::{Pulled, Source};
 use eyot_contract::{DeviceRecord, DeviceType, MacAddr};
 use eyot_dissect::{Dissector, Limits};
+use eyot_identify::{identify, Fact, Identity};
 use eyot_inventory::Inventory;
 use regex::{Regex, RegexBuilder};
 use serde::Serialize;
@@ -37,6 +38,10 @@ struct Arguments {
     /// How to print the result.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Also print how often an answer of each degree of sureness is right: of every run as it is, and of what each of its
+    /// protocols alone, and all but one of them, would have told.
+    #[arg(long)]
+    reliability: bool,
     /// Also print every run that is not entirely right, with what was said instead.
     #[arg(long)]
     misses: bool,
@@ -86,10 +91,14 @@ fn main() -> Result<()> {
     let labels = arguments.labels.clone().unwrap_or_else(|| arguments.captures.join("labels.tsv"));
     let mut devices = BTreeMap::new();
     let mut total = Score::default();
+    let mut reliability = Reliability::default();
     for label in read_labels(&labels)? {
         let mut score = Score::default();
         for file in files(&arguments.captures.join(&label.folder))? {
             let record = read(&file, label.mac)?;
+            if arguments.reliability {
+                reliability.add(&label, &facts(&file, label.mac)?);
+            }
             let verdicts = label.judge(record.as_ref());
             score.add(verdicts);
             total.add(verdicts);
@@ -100,8 +109,14 @@ fn main() -> Result<()> {
         devices.insert(label.folder, score);
     }
     match arguments.format {
-        Format::Json => println!("{}", serde_json::json!({ "devices": devices, "total": total })),
+        Format::Json => println!(
+            "{}",
+            serde_json::json!({ "devices": devices, "total": total, "reliability": reliability.buckets })
+        ),
         Format::Table => print(&devices, total),
+    }
+    if arguments.reliability && arguments.format == Format::Table {
+        reliability.print();
     }
     Ok(())
 }
@@ -131,20 +146,33 @@ impl Label {
 
     /// Vendor, type and model; none where the label leaves it open.
     fn judge(&self, record: Option<&DeviceRecord>) -> [Option<Verdict>; 3] {
+        self.judge_answers(
+            record.and_then(|r| r.vendor.as_ref()),
+            record.and_then(|r| r.device_type),
+            record.and_then(|r| r.model.as_ref()),
+        )
+    }
+
+    fn judge_answers(
+        &self,
+        vendor: Option<&String>,
+        kind: Option<DeviceType>,
+        model: Option<&String>,
+    ) -> [Option<Verdict>; 3] {
         let text = |said: Option<&String>, expected: &Regex| match said {
             None => Verdict::Unknown,
             Some(said) if expected.is_match(said) => Verdict::Right,
             Some(_) => Verdict::Wrong,
         };
-        let kind = match record.and_then(|r| r.device_type) {
+        let kind = match kind {
             None => Verdict::Unknown,
             Some(kind) if self.types.contains(&kind) => Verdict::Right,
             Some(_) => Verdict::Wrong,
         };
         [
-            Some(text(record.and_then(|r| r.vendor.as_ref()), &self.vendor)),
+            Some(text(vendor, &self.vendor)),
             Some(kind),
-            self.model.as_ref().map(|expected| text(record.and_then(|r| r.model.as_ref()), expected)),
+            self.model.as_ref().map(|expected| text(model, expected)),
         ]
     }
 }
@@ -176,6 +204,88 @@ fn read(file: &Path, mac: MacAddr) -> Result<Option<DeviceRecord>> {
     {}
     inventory.identify(usize::MAX);
     Ok(inventory.device(mac).map(|device| device.record()))
+}
+
+/// Everything that one capture's packets say about one device.
+fn facts(file: &Path, mac: MacAddr) -> Result<Vec<Fact>> {
+    let mut source = FileSource::open(file)?;
+    let mut dissector = Dissector::new(Limits::default());
+    let mut facts: Vec<Fact> = Vec::new();
+    while source.pull(BATCH, &mut |frame| {
+        dissector.frame(frame, &mut |o| {
+            if o.mac == mac && !facts.iter().any(|f| f.field == o.field && f.value == o.value) {
+                facts.push(Fact {
+                    field: o.field,
+                    value: o.value.to_string(),
+                    first_seen: frame.at,
+                    last_seen: frame.at,
+                    count: 1,
+                });
+            }
+        });
+    })? != Pulled::Ended
+    {}
+    Ok(facts)
+}
+
+/// Bounds of the buckets of sureness, from below.
+const BUCKETS: [f32; 7] = [0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
+
+/// How often answers are right, by attribute (vendor, type, model) and by how sure they are.
+#[derive(Default)]
+struct Reliability {
+    buckets: [[Tally; BUCKETS.len()]; 3],
+    /// Sum of sureness in each.
+    stated: [[f64; BUCKETS.len()]; 3],
+}
+
+impl Reliability {
+    fn add(&mut self, label: &Label, facts: &[Fact]) {
+        self.count(label, &identify(label.mac, facts));
+        let mut protocols: Vec<&str> = facts.iter().map(|f| f.field.protocol()).collect();
+        protocols.sort_unstable();
+        protocols.dedup();
+        for protocol in protocols {
+            for alone in [true, false] {
+                let some: Vec<Fact> =
+                    facts.iter().filter(|f| (f.field.protocol() == protocol) == alone).cloned().collect();
+                self.count(label, &identify(label.mac, &some));
+            }
+        }
+    }
+
+    fn count(&mut self, label: &Label, identity: &Identity) {
+        let verdicts =
+            label.judge_answers(identity.vendor.as_ref(), identity.device_type, identity.model.as_ref());
+        let sure = [identity.sure.vendor, identity.sure.device_type, identity.sure.model];
+        for (attribute, (verdict, sure)) in verdicts.into_iter().zip(sure).enumerate() {
+            let Some(bucket) = BUCKETS.iter().rposition(|from| sure >= *from) else { continue };
+            let tally = &mut self.buckets[attribute][bucket];
+            match verdict {
+                Some(Verdict::Right) => tally.right += 1,
+                Some(Verdict::Wrong) => tally.wrong += 1,
+                _ => continue,
+            }
+            self.stated[attribute][bucket] += f64::from(sure);
+        }
+    }
+
+    fn print(&self) {
+        println!("\nanswers by how sure they are: how many, mean sureness stated, share right");
+        println!("{:<12} {:<24} {:<24} {:<24}", "from", "vendor", "type", "model");
+        for (at, from) in BUCKETS.iter().enumerate() {
+            let cell = |attribute: usize| {
+                let tally = self.buckets[attribute][at];
+                let all = tally.right + tally.wrong;
+                if all == 0 {
+                    return "-".to_owned();
+                }
+                let mean = self.stated[attribute][at] / all as f64;
+                format!("{all} {mean:.2} {:.3}", tally.right as f64 / all as f64)
+            };
+            println!("{from:<12} {:<24} {:<24} {:<24}", cell(0), cell(1), cell(2));
+        }
+    }
 }
 
 fn told(record: Option<&DeviceRecord>) -> String {
