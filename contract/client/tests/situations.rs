@@ -63,7 +63,7 @@ async fn connections_are_kept_between_requests() {
 }
 
 #[tokio::test]
-async fn another_ca_is_named_and_gets_no_request() {
+async fn p16_an_inspecting_proxy_is_named_and_gets_no_request() {
     let portal =
         Portal::start_as(Arc::new(Authority::new("Corporate Inspection CA")), Script::default()).await;
     let client = Client::builder(portal.url()).trust(Trust::Pin(CaPin([1; 32]))).build().unwrap();
