@@ -42,6 +42,7 @@ use eyot_contract::settings::Proxy;
 use eyot_contract::FindingKind;
 use eyot_findings::Policy;
 use eyot_inventory::{LocalNetworks, Network};
+use serde::de::DeserializeOwned;
 use serde::Deserialize;
 
 /// Where the agent writes it.
@@ -58,6 +59,8 @@ const RING_MIB: Range<u32> = 1..2_048;
 const DEFAULT_UPLOAD_INTERVAL: u64 = 60;
 /// Upload intervals that are believed, in seconds.
 const UPLOAD_INTERVAL: Range<u64> = 1..86_401;
+/// The owner's own file, beside the configuration, which the agent writes anew.
+const FINDINGS_FILE: &str = "findings.toml";
 /// Where threat lists are looked for when nobody says where.
 pub const DEFAULT_THREAT_LISTS: &str = "/etc/eyot/threats";
 /// Hours of learning that are believed: up to a month.
@@ -121,7 +124,18 @@ struct Written {
     portal: Option<WrittenPortal>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// The owner's file: the same keys as in the configuration.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenBeside {
+    version: i64,
+    #[serde(default)]
+    local_networks: Vec<String>,
+    #[serde(default)]
+    findings: WrittenFindings,
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenFindings {
     threat_lists: Option<Vec<PathBuf>>,
@@ -215,21 +229,46 @@ impl Config {
     /// # Errors
     /// With file, line or key, and what is expected.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = read("configuration", path)?;
-        let written: Written = toml::from_str(&text).map_err(|error| ConfigError::Written {
-            path: path.to_owned(),
-            line: line_of(&text, error.span()),
-            reason: error.message().to_owned(),
-        })?;
-        meant(path, written)
+        let mut written: Written = parse(path, &read("configuration", path)?)?;
+        let beside = path.with_file_name(FINDINGS_FILE);
+        let mut watched_in = path;
+        if beside.exists() {
+            if !written.local_networks.is_empty() || written.findings != WrittenFindings::default() {
+                return Err(ConfigError::Value {
+                    path: path.to_owned(),
+                    key: "findings",
+                    reason: format!("{} says it too; keep them in one of the two files", beside.display()),
+                });
+            }
+            let more: WrittenBeside = parse(&beside, &read("findings", &beside)?)?;
+            check_version(&beside, more.version)?;
+            (written.local_networks, written.findings) = (more.local_networks, more.findings);
+            watched_in = &beside;
+        }
+        meant(path, watched_in, written)
     }
 }
 
-fn meant(path: &Path, written: Written) -> Result<Config, ConfigError> {
-    let wrong = |key, reason: String| ConfigError::Value { path: path.to_owned(), key, reason };
-    if written.version != VERSION {
-        return Err(wrong("version", format!("{VERSION} is expected, not {}", written.version)));
+fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {
+    toml::from_str(text).map_err(|error| ConfigError::Written {
+        path: path.to_owned(),
+        line: line_of(text, error.span()),
+        reason: error.message().to_owned(),
+    })
+}
+
+fn check_version(path: &Path, version: i64) -> Result<(), ConfigError> {
+    if version == VERSION {
+        return Ok(());
     }
+    let reason = format!("{VERSION} is expected, not {version}");
+    Err(ConfigError::Value { path: path.to_owned(), key: "version", reason })
+}
+
+/// `watched_in`: the file that says what is expected on the network.
+fn meant(path: &Path, watched_in: &Path, written: Written) -> Result<Config, ConfigError> {
+    let wrong = |key, reason: String| ConfigError::Value { path: path.to_owned(), key, reason };
+    check_version(path, written.version)?;
     if written.interfaces.is_empty() {
         return Err(wrong(
             "interfaces",
@@ -267,7 +306,7 @@ fn meant(path: &Path, written: Written) -> Result<Config, ConfigError> {
         ring_bytes: (ring_mib as usize) << 20,
         database: written.database.unwrap_or_else(|| DEFAULT_DATABASE.into()),
         status: written.status.unwrap_or_else(|| DEFAULT_STATUS.into()),
-        watched: watched(path, &written.local_networks, written.findings)?,
+        watched: watched(watched_in, &written.local_networks, written.findings)?,
         portal: written.portal.map(|p| portal(path, p)).transpose()?,
     })
 }
@@ -427,6 +466,39 @@ mod tests {
         let proxy = meant.portal.as_ref().unwrap().proxy.as_ref().unwrap();
         assert_eq!(proxy.credentials, Some(("u".into(), "s3cret".into())));
         assert!(!format!("{meant:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn the_owners_own_file_says_what_is_expected() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sensor.toml");
+        let read = |main: &str, beside: &str| {
+            fs::write(&path, main).unwrap();
+            fs::write(dir.path().join(FINDINGS_FILE), beside).unwrap();
+            Config::read(&path).map_err(|e| e.to_string())
+        };
+        let plain = "version = 1\ninterfaces = [\"e\"]\n";
+        let beside = "version = 1\nlocal_networks = [\"10.0.0.0/8\"]\n[findings]\nmuted = [\"new_device\"]\n";
+        let watched = read(plain, beside).unwrap().watched;
+        assert!(watched.policy.local.are_configured());
+        assert_eq!(watched.policy.muted, [FindingKind::NewDevice]);
+        for (main, beside, expected) in [
+            (format!("{plain}[findings]\nmuted = [\"port_scan\"]\n"), beside, "findings.toml says it too"),
+            (plain.to_owned(), "version = 2\n", "findings.toml: version: 1 is expected, not 2"),
+            (
+                plain.to_owned(),
+                "version = 1\ninterfaces = []\n",
+                "findings.toml:2: unknown field `interfaces`",
+            ),
+            (
+                plain.to_owned(),
+                "version = 1\nlocal_networks = [\"x\"]\n",
+                "findings.toml: local_networks: \"x\"",
+            ),
+        ] {
+            let message = read(&main, beside).unwrap_err();
+            assert!(message.contains(expected), "{beside:?} gave {message:?}");
+        }
     }
 
     #[test]
