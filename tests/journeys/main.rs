@@ -8,6 +8,7 @@
 //! Every step is one line with its time; the last line counts them, and any failure makes the exit code 1.
 
 mod appliance;
+mod carriers;
 mod disk;
 mod log;
 mod machine;
@@ -33,6 +34,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("dnsmasq", "dnsmasq-base"),
     ("dumpe2fs", "e2fsprogs"),
     ("faketime", "faketime"),
+    ("genisoimage", "genisoimage"),
     ("ip", "iproute2"),
     ("mount", "mount"),
     ("qemu-img", "qemu-utils"),
@@ -50,6 +52,7 @@ const JOURNEYS: &[(&str, Journey)] = &[
     ("refusals", refusals::journey),
     ("vmdk", appliance::vmdk),
     ("vhdx", appliance::vhdx),
+    ("carriers", carriers::journey),
     ("matrix", matrix::journey),
 ];
 
@@ -66,7 +69,7 @@ fn main() -> ExitCode {
     let ready = log.check("ready", "root, tools, fixture", || {
         ensure!(
             unknown.is_empty(),
-            "there is no journey {unknown:?}; there are read, refusals, vmdk, vhdx and matrix"
+            "there is no journey {unknown:?}; there are read, refusals, vmdk, vhdx, carriers and matrix"
         );
         tools_are_here()?;
         Ok((Artefacts::of_environment()?, Office::load()?))

@@ -63,6 +63,16 @@ impl Artefacts {
         Ok(path)
     }
 
+    /// A package that the latest build made.
+    ///
+    /// # Errors
+    /// No build is here, or not all of one.
+    pub fn package(&self, name: &str) -> Result<PathBuf> {
+        let path = self.dist.join(format!("{name}_{}_amd64.deb", self.fact("version")?));
+        ensure!(path.is_file(), "there is no {}: run scripts/build", path.display());
+        Ok(path)
+    }
+
     /// A line of the build's VERSION file: `version`, `base`, `accelerator`…
     ///
     /// # Errors
