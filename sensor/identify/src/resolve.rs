@@ -14,7 +14,7 @@
 //!    unless it is only inferred and the general one declared; the general claim then counts for it, not against it.
 //! 5. **Disagreement lowers.** The best rival takes away [`RIVAL`] of its score from the winner's, [`WEAK_RIVAL`] when
 //!    only inferred against declared. Names, versions and serials may well be several: there the rival takes nothing.
-//!    The maker of a module is no rival to the maker of the product.
+//!    The maker of a module is no rival to the maker of the product, and gives way to a likely one.
 //! 6. **Threshold.** What stays below the attribute's threshold is unknown; its claims stay in the evidence.
 //!
 //! The address prefix comes in as an inferred vendor claim of 0.75, or 0.4 for module makers, and never claims a type
@@ -62,6 +62,7 @@ pub fn resolve(attribute: Attribute, claims: &[Claim]) -> Option<Answer> {
     candidates.sort_by(|a, b| a.order(b, threshold(attribute)));
     let winner = match attribute {
         Attribute::Type => most_exact(&candidates),
+        Attribute::Vendor => product_maker(&candidates),
         _ => 0,
     };
     let best = candidates.get(winner)?;
@@ -205,6 +206,17 @@ fn agree(attribute: Attribute, a: &str, b: &str) -> bool {
 
 fn squeezed(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// Index of the winner among vendors in order: the maker of a module gives way to a likely maker of the product, however
+/// often the module was seen.
+fn product_maker(candidates: &[Candidate<'_>]) -> usize {
+    const LIKELY: f32 = 0.5;
+    let is_module = |candidate: &Candidate<'_>| oui::is_module_maker(candidate.value);
+    if !candidates.first().is_some_and(is_module) {
+        return 0;
+    }
+    candidates.iter().position(|other| !is_module(other) && other.score >= LIKELY).unwrap_or(0)
 }
 
 /// Index of the winner among types in order: the most exact kind of the first one that is itself well supported.

@@ -346,3 +346,98 @@ fn evidence_is_bounded() {
     let readings: Vec<(&str, &str)> = names.iter().map(|name| ("mdns.hostname", name.as_str())).collect();
     assert_eq!(identity("02:00:00:00:00:01", &readings).evidence.len(), 64);
 }
+
+#[test]
+fn a_camera_of_a_contract_manufacturer_by_its_peer_to_peer_login() {
+    let camera = identity("b0:d5:9d:00:00:01", &[("pppp.device", "TNPUSAE"), ("arp.address", "10.0.0.9")]);
+    assert_eq!(told(&camera), (Some("YI"), Some(DeviceType::Camera), None));
+}
+
+#[test]
+fn a_plug_that_answers_its_makers_search() {
+    let plug = identity("74:da:38:00:00:01", &[("edimax.model", "SP1101W"), ("edimax.firmware", "1.09")]);
+    assert_eq!(told(&plug), (Some("Edimax"), Some(DeviceType::SmartPlug), Some("SP1101W")));
+    assert_eq!(plug.firmware.as_deref(), Some("1.09"));
+}
+
+#[test]
+fn a_thing_of_a_platform_is_named_after_it_and_not_typed() {
+    let thing =
+        identity("5c:cf:7f:00:00:01", &[("tuya.announcement", "encrypted"), ("dhcp.hostname", "ESP_1A2B3C")]);
+    assert_eq!(told(&thing), (Some("Tuya"), None, None));
+}
+
+#[test]
+fn a_telephone_with_the_app_of_a_camera_is_no_camera() {
+    let phone = identity(
+        "da:a1:19:00:00:02",
+        &[
+            ("dhcp.hostname", "Annas-iPhone"),
+            ("dns.query", "api.wansview.com"),
+            ("dns.query", "fw.ring.com"),
+            ("tls.sni", "nexus.dropcam.com"),
+        ],
+    );
+    assert_eq!(told(&phone), (Some("Apple"), Some(DeviceType::MobilePhone), None));
+}
+
+#[test]
+fn a_shared_address_and_the_router_behind_it() {
+    let shared = identity("00:00:0c:07:ac:0a", &[("hsrp.group", "1 10 16 110")]);
+    assert_eq!(told(&shared), (Some("Cisco"), Some(DeviceType::Router), None));
+    let behind = identity("70:0f:6a:00:00:01", &[("hsrp.group", "2 103 6 110"), ("stp.version", "2")]);
+    assert_eq!(told(&behind), (Some("Cisco"), Some(DeviceType::Router), None));
+}
+
+#[test]
+fn a_telephone_and_the_computer_behind_it_share_a_port_and_nothing_else() {
+    let phone = identity(
+        "00:1e:7a:00:00:01",
+        &[
+            ("cdp.platform", "Cisco IP Phone 7961"),
+            ("eapol.role", "supplicant"),
+            ("tftp.file", "SEP001E7A000001.cnf.xml"),
+        ],
+    );
+    assert_eq!((phone.vendor.as_deref(), phone.device_type), (Some("Cisco"), Some(DeviceType::VoipPhone)));
+    let computer = identity(
+        "e4:11:5b:00:00:01",
+        &[
+            ("dhcp.hostname", "DESKTOP-1A2B3C4"),
+            ("dhcp.vendor_class", "MSFT 5.0"),
+            ("eapol.role", "supplicant"),
+        ],
+    );
+    assert_eq!(
+        (computer.vendor.as_deref(), computer.device_type),
+        (Some("HP"), Some(DeviceType::Workstation))
+    );
+}
+
+#[test]
+fn a_print_server_is_not_the_printer_it_serves() {
+    let server = identity(
+        "52:54:00:00:00:09",
+        &[("http.server", "CUPS/2.3 IPP/2.1"), ("ipp.attribute", "printer-make-and-model=HP LaserJet 4250")],
+    );
+    assert_ne!(server.device_type, Some(DeviceType::Printer));
+    assert_eq!(server.model, None);
+}
+
+#[test]
+fn a_call_server_in_a_virtual_machine_is_a_call_server() {
+    let agent = identity("00:50:56:00:00:07", &[("mgcp.role", "agent")]);
+    assert_eq!(agent.device_type, Some(DeviceType::CallServer));
+}
+
+#[test]
+fn how_sure_each_answer_is_stands_beside_it() {
+    let plug = identity("74:da:38:00:00:01", &[("edimax.model", "SP1101W")]);
+    assert!(
+        plug.sure.vendor > 0.9 && plug.sure.model > 0.9 && plug.sure.device_type > 0.8,
+        "{:?}",
+        plug.sure
+    );
+    let alone = identity("b0:c5:54:00:00:01", &[]);
+    assert!(alone.sure.vendor > 0.7 && alone.sure.device_type == 0.0 && alone.sure.model == 0.0);
+}
