@@ -24,4 +24,4 @@ pub use portal::{OpenError, Portal};
 pub use rules::registration;
 pub use rules::role::Role;
 pub use server::{ServeError, Server};
-pub use store::{Actor, Store, StoreError};
+pub use store::{choose_database, Actor, DatabaseError, Store, StoreError};

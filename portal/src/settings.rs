@@ -17,7 +17,7 @@ pub const LISTEN: &str = "0.0.0.0:443";
 pub const CONFIG: &str = "/etc/eyot/portal.toml";
 
 /// Settings as written.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Written {
     /// Data folder.
@@ -30,6 +30,19 @@ pub struct Written {
     pub names: Option<Vec<String>>,
     /// Folder of the sensor's packages, for machines of people's own.
     pub packages: Option<PathBuf>,
+    /// `postgres://user[:password]@host[:port]/database`, instead of SQLite in the data folder.
+    pub database: Option<String>,
+}
+
+impl std::fmt::Debug for Written {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Written")
+            .field("data", &self.data)
+            .field("listen", &self.listen)
+            .field("address", &self.address)
+            .field("names", &self.names)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Settings as meant.
@@ -107,6 +120,7 @@ impl Written {
             address: self.address.or(weaker.address),
             names: self.names.or(weaker.names),
             packages: self.packages.or(weaker.packages),
+            database: self.database.or(weaker.database),
         }
     }
 
@@ -131,7 +145,13 @@ impl Written {
                 value("names")(format!("\"{name}\" is neither a host name nor an IP address"))
             })?);
         }
-        Ok(Settings { data: self.data.unwrap_or_else(|| DATA.into()), listen, address, names, packages: self.packages })
+        Ok(Settings {
+            data: self.data.unwrap_or_else(|| DATA.into()),
+            listen,
+            address,
+            names,
+            packages: self.packages,
+        })
     }
 }
 

@@ -28,6 +28,8 @@ readonly TEST_PACKAGES=(
   ovmf iproute2 tcpreplay tcpdump nftables ethtool netplan.io dnsmasq-base faketime fdisk
   # other people's readers of our formats
   genisoimage libxml2-utils openssl
+  # the portal's other database
+  postgresql
 )
 
 # The site matrix's servers.
@@ -43,7 +45,8 @@ install_packages() { # PACKAGE...
   if ((${#missing[@]} == 0)); then return; fi
   say "installing: ${missing[*]}"
   as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q >&2
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" >&2 ||
+  # RUNLEVEL: servers are started by what needs them, not by their packages
+  as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -q -y --no-install-recommends "${missing[@]}" >&2 ||
     die "could not install ${missing[*]}; apt's words are above"
 }
 

@@ -11,11 +11,12 @@ use crate::address::PortalAddress;
 use crate::portal::Portal;
 use crate::server::Server;
 use crate::settings::{Written, CONFIG};
+use crate::store::choose_database;
 
 #[derive(Args)]
 #[command(
     after_help = "Example:\n  eyot-portal serve --data ./portal --listen 127.0.0.1:8443 --address https://localhost:8443\n\n\
-    The configuration file is TOML with any of the keys data, listen, address (texts) and names (a list of further \
+    The configuration file is TOML with any of the keys data, listen, address, database (texts) and names (a list of further \
     host names or addresses for the server's certificate). The command line wins over it. The address is needed once; \
     the data folder remembers it."
 )]
@@ -32,6 +33,9 @@ pub(super) struct Serve {
     /// How sensors and browsers reach the portal
     #[arg(long, value_name = "https://HOST[:PORT]")]
     address: Option<String>,
+    /// Keep the data in PostgreSQL, several portals may share it [default: SQLite in the data folder]
+    #[arg(long, value_name = "postgres://USER@HOST/DATABASE")]
+    db: Option<String>,
 }
 
 #[derive(Args)]
@@ -42,6 +46,9 @@ pub(super) struct Init {
     /// How sensors and browsers will reach the portal
     #[arg(long, value_name = "https://HOST[:PORT]")]
     address: PortalAddress,
+    /// Keep the data in PostgreSQL [default: SQLite in the data folder]
+    #[arg(long, value_name = "postgres://USER@HOST/DATABASE")]
+    db: Option<String>,
 }
 
 impl Serve {
@@ -51,8 +58,13 @@ impl Serve {
             Some(path) => Written::read(path)?,
             None => Written::read_if_there(CONFIG.as_ref())?,
         };
-        let line = Written { data: self.data, listen: self.listen, address: self.address, ..Written::default() };
-        let settings = line.over(file).mean()?;
+        let Self { data, listen, address, db: database, .. } = self;
+        let written = Written { data, listen, address, names: None, packages: None, database }.over(file);
+        let database = written.database.clone();
+        let settings = written.mean()?;
+        if let Some(url) = database {
+            choose_database(&settings.data, &url)?;
+        }
         let mut portal = Portal::open_or_create(&settings.data, settings.address.as_ref()).await?;
         if let Some(folder) = settings.packages {
             portal.packages = folder;
@@ -89,6 +101,9 @@ impl Serve {
 
 impl Init {
     pub(super) async fn run(self) -> anyhow::Result<()> {
+        if let Some(url) = &self.db {
+            choose_database(&self.data.data, url)?;
+        }
         let portal = Portal::open_or_create(&self.data.data, Some(&self.address)).await?;
         println!("Portal     {}", portal.identity.address);
         println!("Data       {}", self.data.data.display());

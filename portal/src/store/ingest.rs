@@ -36,7 +36,7 @@ impl Store {
         at: Timestamp,
     ) -> Result<Ingested, StoreError> {
         let sensor = sensor.to_string();
-        let mut write = self.write(DOING).await?;
+        let mut write = self.write_beside_others(DOING).await?;
         let heard = sqlx::query("UPDATE sensors SET last_contact = $1 WHERE id = $2")
             .bind(at.0)
             .bind(&sensor)
@@ -47,7 +47,10 @@ impl Store {
         let moved = move_mark(write.on(), &sensor, batch, at).await?;
         if moved {
             let (zone, alone) = zone_of(write.on(), &sensor).await?;
-            for record in &batch.devices {
+            // in the order of their addresses, so that two batches with the same devices wait for each other only one way
+            let mut devices: Vec<_> = batch.devices.iter().collect();
+            devices.sort_by_key(|d| d.mac);
+            for record in devices {
                 keep(write.on(), &sensor, &zone, alone, record, at).await?;
             }
             for finding in &batch.findings {

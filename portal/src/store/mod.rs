@@ -3,6 +3,9 @@
 //! `Any` knows few types, so times are microseconds (i64), identifiers and JSON are text. Every statement uses `$N`
 //! placeholders and `ON CONFLICT`, which both engines read alike. Callers pass the time; nothing here reads a clock.
 //!
+//! PostgreSQL may have several portals in front of it; transactions that must not meet take its advisory lock. Its text
+//! must sort as bytes do (`LC_COLLATE 'C'`), as SQLite's does.
+//!
 //! SQLite takes one writer at a time. Writers queue at a lock of this process rather than at SQLite's own, which would
 //! have them sleep and poll; other processes (the command line) are met by the busy timeout. A write transaction starts
 //! as one (`BEGIN IMMEDIATE`), for a reading transaction that turns to writing can be refused without any wait. Commits
@@ -12,6 +15,7 @@ mod access;
 mod activations;
 mod audit;
 mod devices;
+mod engine;
 mod findings;
 mod ingest;
 mod plans;
@@ -22,9 +26,10 @@ mod zones;
 use std::path::Path;
 use std::sync::Arc;
 
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{Any, AnyPool, Executor, Transaction};
+use sqlx::{Any, AnyPool, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use engine::Engine;
 
 use crate::files::{self, FileError};
 
@@ -32,6 +37,7 @@ pub use access::{ApiToken, User, UserRemoval};
 pub use activations::Activation;
 pub use audit::{Actor, AuditEntry};
 pub use devices::{Choices, Column, Device, DevicePage, DeviceQuery, Order, Sighting};
+pub use engine::{choose as choose_database, DatabaseError};
 pub use findings::{FindingPage, FindingQuery, Followed, KeptFinding, Status, Suppression, MAX_CHANGED};
 pub use plans::current as current_plan;
 pub use sensors::{Certificate, NewSensor, Sensor, SensorDeletion, SITE};
@@ -39,11 +45,9 @@ pub use zones::{Edited, SensorEdit};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
-/// How long SQLite waits for another process's write.
-const BUSY_TIMEOUT_MS: u32 = 10_000;
-/// Connections to the database: enough to keep a small machine's cores busy, few enough for PostgreSQL's default limit
-/// of 100 to hold several replicas.
-const MAX_CONNECTIONS: u32 = 16;
+/// PostgreSQL's lock for what changes rarely and must see a still database (enrolments, zones, plans): batches of devices
+/// hold it together, everything else alone. The number means nothing else anywhere.
+const LOCK: i64 = 0x6579_6f74;
 
 /// A database operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -89,47 +93,30 @@ impl<T> Doing<T> for Result<T, sqlx::Error> {
 #[derive(Clone)]
 pub struct Store {
     pool: AnyPool,
+    engine: Engine,
     writer: Arc<Mutex<()>>,
 }
 
 /// A write transaction, undone unless committed.
 pub(crate) struct Write {
     transaction: Transaction<'static, Any>,
-    _turn: OwnedMutexGuard<()>,
+    _turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl Store {
-    /// Opens the SQLite store of a data folder, making or updating it as needed.
+    /// Opens the store of a data folder, making or updating it as needed: SQLite there, or the PostgreSQL that was chosen
+    /// for the folder ([`choose_database`]).
     ///
     /// # Errors
-    /// The file cannot be made, opened or brought up to date.
+    /// The database cannot be made, reached or brought up to date.
     pub async fn open(folder: &Path) -> Result<Self, StoreError> {
         let absolute = std::path::absolute(folder).map_err(sqlx::Error::Io).doing("finding its folder")?;
         let folder = absolute.as_path();
-        let path = folder.join("portal.db");
-        {
-            let _lock = files::lock(folder)?;
-            files::touch_private(&path)?;
-        }
+        let (pool, engine) = engine::connect(folder).await?;
         let doing = "opening it";
-        sqlx::any::install_default_drivers();
-        let options: AnyConnectOptions = url_of(&path).parse().doing(doing)?;
-        let pool = AnyPoolOptions::new()
-            .max_connections(MAX_CONNECTIONS)
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    let pragmas = format!(
-                        "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA journal_mode = WAL; \
-                         PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                    );
-                    connection.execute(sqlx::AssertSqlSafe(pragmas)).await.map(drop)
-                })
-            })
-            .connect_with(options)
-            .await
-            .doing(doing)?;
         {
-            // two processes that meet a new folder must not both create the tables
+            // two processes that meet a new database must not both create the tables; PostgreSQL's migrations lock
+            // themselves, and this does them no harm
             let folder = folder.to_owned();
             let _lock = tokio::task::spawn_blocking(move || files::lock(&folder))
                 .await
@@ -137,7 +124,7 @@ impl Store {
                 .doing(doing)??;
             MIGRATIONS.run(&pool).await.map_err(StoreError::Migrate)?;
         }
-        Ok(Self { pool, writer: Arc::new(Mutex::new(())) })
+        Ok(Self { pool, engine, writer: Arc::new(Mutex::new(())) })
     }
 
     /// Closes every connection, folding SQLite's log back into its file.
@@ -145,10 +132,29 @@ impl Store {
         self.pool.close().await;
     }
 
+    /// A transaction that no other one runs beside.
     pub(crate) async fn write(&self, doing: &'static str) -> Result<Write, StoreError> {
-        let turn = self.writer.clone().lock_owned().await;
-        let transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.doing(doing)?;
-        Ok(Write { transaction, _turn: turn })
+        self.begin("SELECT pg_advisory_xact_lock($1)", doing).await
+    }
+
+    /// A transaction that others of its kind may run beside, where the engine can do that.
+    pub(crate) async fn write_beside_others(&self, doing: &'static str) -> Result<Write, StoreError> {
+        self.begin("SELECT pg_advisory_xact_lock_shared($1)", doing).await
+    }
+
+    async fn begin(&self, lock: &'static str, doing: &'static str) -> Result<Write, StoreError> {
+        match self.engine {
+            Engine::Sqlite => {
+                let turn = self.writer.clone().lock_owned().await;
+                let transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.doing(doing)?;
+                Ok(Write { transaction, _turn: Some(turn) })
+            }
+            Engine::Postgres => {
+                let mut transaction = self.pool.begin().await.doing(doing)?;
+                sqlx::query(lock).bind(LOCK).execute(&mut *transaction).await.doing(doing)?;
+                Ok(Write { transaction, _turn: None })
+            }
+        }
     }
 
     /// One fact about the portal itself.
@@ -190,20 +196,6 @@ impl Write {
     pub(crate) async fn commit(self, doing: &'static str) -> Result<(), StoreError> {
         self.transaction.commit().await.doing(doing)
     }
-}
-
-fn url_of(path: &Path) -> String {
-    // a path may hold what a URL may not; sqlx decodes it again
-    let mut url = String::from("sqlite://");
-    for byte in std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()) {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
-                url.push(char::from(*byte))
-            }
-            other => url.push_str(&format!("%{other:02X}")),
-        }
-    }
-    url
 }
 
 #[cfg(test)]

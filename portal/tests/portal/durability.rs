@@ -9,7 +9,7 @@ use std::time::Duration;
 use eyot_contract::path;
 use hyper::Method;
 
-use crate::support::{device, run, Client, Sensor};
+use crate::support::{device, own_database, run, Client, Sensor};
 
 /// A portal in a process of its own.
 struct Process {
@@ -50,6 +50,7 @@ impl Process {
 #[tokio::test]
 async fn a_killed_server_has_lost_nothing_it_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
+    own_database(folder.path()).await;
     let data = folder.path().to_str().unwrap();
     let mut server = Process::start(folder.path());
     let registered =
@@ -109,6 +110,7 @@ fn sensor_on(sensor: &Sensor, at: SocketAddr, folder: &Path) -> Client {
 #[tokio::test]
 async fn a_server_told_to_stop_says_so_and_stops() {
     let folder = tempfile::tempdir().unwrap();
+    own_database(folder.path()).await;
     let socket = folder.path().join("notify");
     let manager = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
     manager.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

@@ -12,4 +12,5 @@ mod ingest;
 mod install;
 mod pages;
 mod plans;
+mod replicas;
 mod support;

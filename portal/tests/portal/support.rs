@@ -19,6 +19,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore};
+use sqlx::Connection;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -30,6 +31,23 @@ pub const ADDRESS: &str = "https://localhost";
 /// Whoever the tests act as.
 pub fn by() -> Actor<'static> {
     Actor::now("test")
+}
+
+/// The PostgreSQL server to test with, `postgres://superuser@host:port/postgres`; without it the tests use SQLite.
+pub fn postgres() -> Option<String> {
+    std::env::var("EYOT_TEST_POSTGRES").ok()
+}
+
+/// Gives a data folder a database of its own on the PostgreSQL server, if there is one. The server goes away with all of
+/// them when the tests end.
+pub async fn own_database(folder: &Path) {
+    let Some(server) = postgres() else { return };
+    let name = format!("eyot_{}", Uuid::new_v4().simple());
+    let mut connection = sqlx::PgConnection::connect(&server).await.unwrap();
+    let create = format!("CREATE DATABASE {name} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'");
+    sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut connection).await.unwrap();
+    let (base, _) = server.rsplit_once('/').unwrap();
+    eyot_portal::choose_database(folder, &format!("{base}/{name}")).unwrap();
 }
 
 /// A running portal. Stops when dropped.
@@ -44,6 +62,21 @@ pub struct House {
 impl House {
     pub async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        own_database(folder.path()).await;
+        Self::open_in(folder).await
+    }
+
+    /// Another portal on the same database, as behind a load balancer. It has the same CA.
+    pub async fn replica(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(self.folder.path()).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+        }
+        Self::open_in(folder).await
+    }
+
+    async fn open_in(folder: TempDir) -> Self {
         let portal = Portal::open_or_create(folder.path(), Some(&ADDRESS.parse().unwrap())).await.unwrap();
         let (store, identity) = (portal.store.clone(), portal.identity.clone());
         let server = Server::bind(portal, "127.0.0.1:0".parse().unwrap(), &[]).await.unwrap();
@@ -238,6 +271,18 @@ impl Sensor {
         let certificate = enrolled.certificate_pem;
         let client = Client::new(client.at, folder, Some((&certificate, &key)));
         Self { id: asked.sensor, client, certificate, key, epoch: Uuid::new_v4() }
+    }
+
+    /// The same sensor, speaking to another portal of the same database.
+    pub fn at(&self, house: &House) -> Self {
+        let client = Client::new(house.at, house.folder.path(), Some((&self.certificate, &self.key)));
+        Self {
+            id: self.id,
+            client,
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            epoch: self.epoch,
+        }
     }
 
     pub fn batch(&self, sequence: u64, devices: Vec<DeviceRecord>) -> DeviceBatch {
