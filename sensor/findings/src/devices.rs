@@ -21,7 +21,18 @@ const SURE_OF_CHANGE: f32 = 0.8;
 const SURE_OF_THING: f32 = 0.7;
 
 /// The latest public address of each device that talks to one.
-pub type Contacts = HashMap<MacAddr, FindingEvidence, foldhash::fast::RandomState>;
+pub type Contacts = HashMap<MacAddr, Contact, foldhash::fast::RandomState>;
+
+/// One such frame; made into evidence only when it turns out to be wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct Contact {
+    at: Timestamp,
+    from: IpAddr,
+    to: IpAddr,
+    port: u16,
+    vlan: Option<u16>,
+    protocol: &'static str,
+}
 
 impl Findings {
     /// Remembers that a local device talks to the Internet.
@@ -37,7 +48,8 @@ impl Findings {
                 None if seen.summary.opening.is_some() => "tcp",
                 None => "tcp or udp",
             };
-            self.contacts.insert(mac, seen.evidence(protocol, "a frame to a public address"));
+            let (port, vlan) = (seen.summary.destination_port, seen.summary.vlan);
+            self.contacts.insert(mac, Contact { at: seen.at, from, to, port, vlan, protocol });
         }
     }
 
@@ -112,11 +124,11 @@ impl Findings {
     }
 
     fn judge_contacts(&mut self, inventory: &Inventory) {
-        for (mac, evidence) in std::mem::take(&mut self.contacts) {
+        for (mac, contact) in std::mem::take(&mut self.contacts) {
             let Some(device) = inventory.device(mac) else { continue };
             let Some((device_type, sure)) = device.device_type() else {
                 // it may yet become known
-                self.contacts.insert(mac, evidence);
+                self.contacts.insert(mac, contact);
                 continue;
             };
             let isolated = matches!(
@@ -126,9 +138,16 @@ impl Findings {
             if !isolated || sure < SURE_OF_THING || device.is_router() {
                 continue;
             }
-            let to = evidence.destination.map(|ip| ip.to_string()).unwrap_or_default();
-            let from = evidence.source.map_or_else(|| mac.to_string(), |ip| ip.to_string());
-            let summary = format!("the {device_type} {from} talks to {to}");
+            let summary = format!("the {device_type} {} talks to {}", contact.from, contact.to);
+            let evidence = FindingEvidence {
+                at: contact.at,
+                source: Some(contact.from),
+                destination: Some(contact.to),
+                port: Some(contact.port).filter(|port| *port != 0),
+                vlan: contact.vlan,
+                protocol: contact.protocol.to_owned(),
+                seen: "a frame to a public address".to_owned(),
+            };
             self.raise(FindingKind::InternetContact, Some(mac), "", summary, evidence);
         }
     }

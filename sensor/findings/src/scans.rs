@@ -4,7 +4,7 @@
 //! hashes of what was asked for, up to the number that makes a scan. Only beginnings of connections and ARP broadcasts
 //! come here, so an ordinary frame costs nothing.
 
-use std::hash::{BuildHasher, Hash};
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 
 use eyot_contract::{FindingKind, MacAddr, Timestamp};
@@ -33,7 +33,14 @@ struct Slot {
     since: i64,
     asked: Vec<u64>,
     answers: usize,
-    samples: Vec<String>,
+    samples: Vec<Target>,
+}
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Target {
+    Address(IpAddr),
+    Port(u16),
 }
 
 impl Default for Scans {
@@ -55,8 +62,8 @@ enum Of {
 
 impl Scans {
     /// Notes a question; the samples once there have been [`MANY`] of which fewer than half were answered.
-    fn asked(&mut self, of: Of, target: impl Hash + ToString, at: Timestamp) -> Option<Vec<String>> {
-        let target_hash = self.hasher.hash_one(&target);
+    fn asked(&mut self, of: Of, target: Target, at: Timestamp) -> Option<String> {
+        let target_hash = self.hasher.hash_one(target);
         let slot = self.slot(of);
         let (key, slot) = slot;
         if slot.key != key || (at.0 - slot.since).abs() > SPAN {
@@ -71,7 +78,7 @@ impl Scans {
         }
         slot.asked.push(target_hash);
         if slot.samples.len() < SAMPLES {
-            slot.samples.push(target.to_string());
+            slot.samples.push(target);
         }
         if slot.asked.len() < MANY {
             return None;
@@ -80,7 +87,13 @@ impl Scans {
         let samples = std::mem::take(&mut slot.samples);
         // the memory goes too: a burst of askers must not hold it for ever
         *slot = Slot::default();
-        unanswered.then_some(samples)
+        unanswered.then(|| {
+            let names = samples.iter().map(|target| match target {
+                Target::Address(ip) => ip.to_string(),
+                Target::Port(port) => port.to_string(),
+            });
+            names.collect::<Vec<_>>().join(", ")
+        })
     }
 
     fn answered(&mut self, of: Of) {
@@ -121,8 +134,8 @@ impl Findings {
         {
             return;
         }
-        let addresses = self.scans.asked(Of::Addresses(from, port), to, seen.at);
-        let ports = self.scans.asked(Of::Ports(from, to), port, seen.at);
+        let addresses = self.scans.asked(Of::Addresses(from, port), Target::Address(to), seen.at);
+        let ports = self.scans.asked(Of::Ports(from, to), Target::Port(port), seen.at);
         if addresses.is_none() && ports.is_none() {
             return;
         }
@@ -136,7 +149,7 @@ impl Findings {
                 mac,
                 format!("{from}/tcp/{port}"),
                 format!("{from} tried port {port} of {MANY} addresses within a minute"),
-                seen.evidence("tcp", format!("connections to {} and others", samples.join(", "))),
+                seen.evidence("tcp", format!("connections to {} and others", samples)),
             );
         }
         if let Some(samples) = ports {
@@ -145,7 +158,7 @@ impl Findings {
                 mac,
                 format!("{from}/{to}"),
                 format!("{from} tried {MANY} ports of {to} within a minute"),
-                seen.evidence("tcp", format!("ports {} and others", samples.join(", "))),
+                seen.evidence("tcp", format!("ports {} and others", samples)),
             );
         }
     }
@@ -163,7 +176,9 @@ impl Findings {
         if own {
             return;
         }
-        let Some(samples) = self.scans.asked(Of::Arp(asker), target, seen.at) else { return };
+        let Some(samples) = self.scans.asked(Of::Arp(asker), Target::Address(target), seen.at) else {
+            return;
+        };
         if self.is_router(seen, Some(asker)) {
             return;
         }
@@ -172,7 +187,7 @@ impl Findings {
             Some(asker),
             "arp",
             format!("{asker} asked by ARP for {MANY} addresses within a minute"),
-            seen.evidence("arp", format!("asked for {} and others", samples.join(", "))),
+            seen.evidence("arp", format!("asked for {} and others", samples)),
         );
     }
 
