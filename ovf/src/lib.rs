@@ -20,3 +20,4 @@ pub mod progress;
 pub mod source;
 pub mod vhdx;
 pub mod vmdk;
+pub mod zip;

@@ -143,6 +143,63 @@ fn convert_goes_by_extension_and_repair_and_sign_work_on_files() {
     assert!(whole.status.success() && fs::read(at("a.ova")).unwrap() == fs::read(at("s.ova")).unwrap());
 }
 
+/// One pass writes OVA, zipped VHDX and sums: others unpack the archive to the very VHDX that `vhdx` writes, and neither
+/// threads, runs nor directories change a byte.
+#[test]
+fn a_zipped_vhdx_is_the_vhdx_and_the_same_every_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let raw = disk(
+        dir.path(),
+        "raw",
+        9 * MIB + 512,
+        &[(0, prose(200_000)), (4 * MIB + 7, noise(300_000, 1)), (9 * MIB, vec![7; 512])],
+    );
+    let raw = raw.to_str().unwrap();
+    for allocation in ["dynamic", "fixed"] {
+        let options = ["--allocation", allocation, "--threads"];
+        for (out, threads) in [("one", "1"), ("again", "1"), ("three", "3")] {
+            let images = ["images", raw, "-q", "--zip", "--name", "a", "--out-dir", &at(out)];
+            let done = eyot_image(&[&images[..], &options, &[threads]].concat());
+            assert!(done.status.success(), "{}", stderr(&done));
+        }
+        for name in names(Path::new(&at("one"))) {
+            let one = fs::read(dir.path().join("one").join(&name)).unwrap();
+            for other in ["again", "three"] {
+                assert!(one == fs::read(dir.path().join(other).join(&name)).unwrap(), "{name}, {other}");
+            }
+        }
+        run("sh", &["-c", &format!("cd '{}' && sha256sum -c SHA256SUMS", at("one"))]);
+        let alone = eyot_image(&[&["vhdx", raw, &at("a.vhdx"), "-q"], &options[..], &["2"]].concat());
+        assert!(alone.status.success(), "{}", stderr(&alone));
+        let zipped = at("one/a.vhdx.zip");
+        let unpack =
+            "import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); assert z.namelist() == ['a.vhdx']; \
+                      assert z.testzip() is None; open(sys.argv[2], 'wb').write(z.read('a.vhdx'))";
+        run("python3", &["-c", unpack, &zipped, &at("unpacked")]);
+        assert!(fs::read(at("unpacked")).unwrap() == fs::read(at("a.vhdx")).unwrap(), "{allocation}");
+        assert!(fs::metadata(&zipped).unwrap().len() < MIB, "{allocation}");
+    }
+    assert!(eyot_image(&["convert", raw, &at("a.vhdx.zip"), "-q"]).status.success());
+    let refused = eyot_image(&["vhdx", raw, &at("b.vhdx"), "--zip"]);
+    assert!(stderr(&refused).contains("an archive ends in .vhdx.zip"), "{}", stderr(&refused));
+}
+
+/// Beyond 4 GiB the archive needs the ZIP64 fields.
+#[test]
+fn a_large_zipped_vhdx_is_read_by_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = disk(dir.path(), "raw", 5 << 30, &[((5 << 30) - 512, noise(512, 4))]);
+    let zip = dir.path().join("a.vhdx.zip");
+    let (raw, zip) = (raw.to_str().unwrap(), zip.to_str().unwrap());
+    let done = eyot_image(&["vhdx", raw, zip, "--zip", "--allocation", "fixed", "-q"]);
+    assert!(done.status.success(), "{}", stderr(&done));
+    let look = "import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); i = z.infolist()[0]; \
+                assert i.file_size == (5 << 30) + (4 << 20), i; f = z.open('a.vhdx'); \
+                assert f.read(8) == b'vhdxfile'";
+    run("python3", &["-c", look, zip]);
+}
+
 fn token() -> ActivationToken {
     ActivationToken {
         sensor: uuid::Uuid::from_u128(7),

@@ -22,15 +22,20 @@ PROBES, PROBE = 500, 64 * KIB
 # Blocks in which contents are compared.
 STEP = MIB
 
-SAME, OPENS, REFUSES, ABSENT = "same", "opens", "refuses", "–"
+SAME, OPENS, COPIES, REFUSES, ABSENT = "same", "opens", "copies", "refuses", "–"
+# Seconds after which a program that should have answered is given up.
+PATIENCE = 240
 
 
 class Refused(Exception):
     """A reader's own words on why it does not take a file."""
 
 
-def run(*command):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+def run(*command, patience=PATIENCE):
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=patience)
+    except subprocess.TimeoutExpired as late:
+        raise Refused(f"{os.path.basename(command[0])} does not end within {patience} s") from late
     if done.returncode != 0:
         words = [line for line in done.stdout.splitlines() if line.strip()] or [f"status {done.returncode}"]
         raise Refused(f"{os.path.basename(command[0])}: {words[-1].strip()}")
@@ -107,14 +112,49 @@ def compare(raw, read_at, size):
                     raise Refused(f"the {wanted} bytes at {at} differ")
 
 
-def qemu(raw, image, kind, _):
+def qemu(raw, image, kind, tools):
     run("qemu-img", "check", "-q", "-f", kind, image)
+    if kind == "vhdx" and os.path.getsize(raw) > WHOLE:
+        # Its VHDX driver does not tell holes, so comparing would read half a terabyte of zeros.
+        return qemu_by_range(raw, image, tools)
     run("qemu-img", "compare", "-q", "-f", "raw", "-F", kind, raw, image)
     return SAME
 
 
+def qemu_by_range(raw, image, tools):
+    zeros, piece = [], f"{tools.work}/piece"
+    with open(raw, "rb") as disk:
+        for start, length in ranges(raw):
+            expected = os.pread(disk.fileno(), length, start)
+            if not any(expected):
+                zeros += ["-c", f"read -q -P 0 {start} {length}"]
+                continue
+            run("qemu-img", "dd", "-f", "vhdx", "-O", "raw", "bs=512", f"skip={start // 512}",
+                f"count={(start + length) // 512}", f"if={image}", f"of={piece}")
+            with open(piece, "rb") as got:
+                if got.read() != expected:
+                    raise Refused(f"qemu-img: the {length} bytes at {start} differ")
+            os.remove(piece)
+    told = run("qemu-io", "-r", "-f", "vhdx", *zeros, image)
+    if "failed" in told:
+        raise Refused(f"qemu-io: {told}")
+    return SAME
+
+
 def vmdk_convert(raw, image, _, tools):
-    """open-vmdk: describes the file, checks that grains ascend, and converts it back into a flat disk."""
+    """open-vmdk: describes the file, checks that grains ascend, and converts it back into a flat disk.
+
+    It never ends describing or flattening a disk whose last grain is partial, its own files included (0.3.13). Such a disk
+    it can still copy into a VMDK of its own, which qemu-img then compares.
+    """
+    if os.path.getsize(raw) % (64 * KIB) != 0:
+        try:
+            run(tools.vmdk_convert, "-i", image, patience=5)
+        except Refused:
+            run(tools.vmdk_convert, "-c", "1", image, f"{tools.work}/copy.vmdk")
+            run("qemu-img", "compare", "-q", "-f", "raw", "-F", "vmdk", raw, f"{tools.work}/copy.vmdk")
+            os.remove(f"{tools.work}/copy.vmdk")
+            return COPIES
     told = run(tools.vmdk_convert, "-i", "--detailed", image)
     size = int(re.search(r'"capacity": (\d+)', told).group(1))
     if '"grainsOrdered": true' not in told:
@@ -210,7 +250,7 @@ def write_ova(tools, raw, out):
     told = run(tools.image, "verify", "-q", "--format", "json", f"{out}.ova")
     if '"list": []' not in told:
         raise Refused(told)
-    name = run("tar", "tf", f"{out}.ova").splitlines()[-1]
+    name = next(name for name in run("tar", "tf", f"{out}.ova").splitlines() if name.endswith(".vmdk"))
     run("tar", "-C", tools.work, "-xf", f"{out}.ova", name)
     return f"{tools.work}/{name}"
 
@@ -253,7 +293,7 @@ def examine(tools, name, raw, cells, reasons):
                     outcome = read(raw, made[image][1], kind, tools)
                 except Refused as refused:
                     outcome = REFUSES
-                    reasons[(reader, image, name)] = str(refused)
+                    reasons[(reader, image, name)] = (known(reader, image, size), str(refused))
             cells.setdefault((reader, image), {})[name] = outcome
             said.append(f"{image} {outcome}")
         print(f"{time.monotonic() - started:6.1f}s  {name:20} {reader:11} {', '.join(said)}", flush=True)
@@ -304,23 +344,19 @@ def main():
     elif documented(tools.docs)[1] != written:
         failures += 1
         print(f"FAILED  the table in {tools.docs} is not what was found (scripts/check-readers --bless writes it):\n{written}")
-    # What is written down as refused is known; of everything else a refusal is a failure.
-    for (reader, image, name), words in reasons.items():
-        print(f"{'known ' if known(reader, image, name) else 'FAILED'}  {reader}, {image}, {name}: {words}")
-        failures += not known(reader, image, name)
-
     for disk in tools.disk:
-        own, refused = {}, {}
-        examine(tools, os.path.basename(disk), os.path.realpath(disk), own, refused)
-        for (reader, image, name), words in refused.items():
-            print(f"{'known ' if known(reader, image, name) else 'FAILED'}  {reader}, {image}, {name}: {words}")
-            failures += not known(reader, image, name)
+        examine(tools, os.path.basename(disk), os.path.realpath(disk), {}, reasons)
+    for (reader, image, name), (expected, words) in reasons.items():
+        print(f"{'known ' if expected else 'FAILED'}  {reader}, {image}, {name}: {words}")
+        failures += not expected
     sys.exit(1 if failures else 0)
 
 
-def known(reader, image, situation):
-    """Limits of the readers themselves, each with its reason in docs/images.md."""
-    return (reader, image) in {("qemu-img", "VHDX 4Kn")}
+def known(reader, image, size):
+    """Limits of the readers themselves; docs/images.md tells of them."""
+    if reader == "qemu-img":
+        return image == "VHDX 4Kn"
+    return reader == "7-Zip" and image.startswith("VHDX") and size % 4096 != 0
 
 
 main()

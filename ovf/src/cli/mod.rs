@@ -5,6 +5,7 @@ mod ova_options;
 mod repair;
 mod seed;
 mod sign;
+mod vhdx_output;
 mod write;
 
 use std::process::ExitCode;
@@ -34,11 +35,11 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Write a disk as .vmdk or .vhdx, by the output's extension
+    /// Write a disk as .vmdk, .vhdx or .vhdx.zip, by the output's extension
     Convert(write::Convert),
     /// Write a disk as an OVA for ESXi and vCenter
     Ova(write::Ova),
-    /// Write a disk as a VHDX for Hyper-V
+    /// Write a disk as a VHDX for Hyper-V, zipped if wanted
     Vhdx(write::VhdxCommand),
     /// Write OVA, VHDX, import scripts and SHA256SUMS in one pass over the disk
     Images(write::Images),

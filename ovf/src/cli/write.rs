@@ -1,21 +1,22 @@
 //! The commands that write images: `convert`, `ova`, `vhdx`, `images`.
 
-use std::io::{BufReader, Seek, SeekFrom, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{bail, Context, Result};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use eyot_image::artefact::{Artefact, PUBLIC_MODE};
-use eyot_image::digest::{sha256_hex, sha256_of, Hashing};
+use eyot_image::digest::sha256_hex;
 use eyot_image::disk::{self, Disk, Survey};
 use eyot_image::import::scripts;
 use eyot_image::ova::Plan;
 use eyot_image::pass::{pack, Control};
-use eyot_image::vhdx::{Allocation, Options, SectorSize, Writer};
+use eyot_image::vhdx::Options;
 use eyot_image::vmdk::StreamWriter;
 
 use super::ova_options::OvaOptions;
+use super::vhdx_output::{reread, Digest, VhdxOptions, VhdxOutput, ZIP};
 use super::{date, Threads};
 
 #[derive(Debug, Args)]
@@ -23,7 +24,7 @@ use super::{date, Threads};
 pub struct Convert {
     /// Raw disk, sparse or not, a qcow2, or a block device
     input: PathBuf,
-    /// Image to write, ending in .vmdk or .vhdx
+    /// Image to write, ending in .vmdk, .vhdx or .vhdx.zip
     output: PathBuf,
     #[command(flatten)]
     threads: Threads,
@@ -42,41 +43,12 @@ pub struct Ova {
     threads: Threads,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum AllocationChoice {
-    Dynamic,
-    Fixed,
-}
-
 #[derive(Debug, Args)]
-struct VhdxOptions {
-    /// Whether blocks of zeros take room in the VHDX
-    #[arg(long, value_enum, default_value_t = AllocationChoice::Dynamic)]
-    allocation: AllocationChoice,
-    /// Sector size the VHDX's guest addresses; 4096 makes a 4Kn disk
-    #[arg(long, value_name = "BYTES", default_value = "512", value_parser = ["512", "4096"])]
-    logical_sector: String,
-}
-
-impl VhdxOptions {
-    fn options(&self) -> Options {
-        Options {
-            allocation: match self.allocation {
-                AllocationChoice::Dynamic => Allocation::Dynamic,
-                AllocationChoice::Fixed => Allocation::Fixed,
-            },
-            logical_sector: if self.logical_sector == "4096" { SectorSize::B4096 } else { SectorSize::B512 },
-            ..Options::default()
-        }
-    }
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  eyot-image vhdx disk.raw disk.vhdx --allocation fixed")]
+#[command(after_help = "Example:\n  eyot-image vhdx disk.raw disk.vhdx.zip --zip --allocation fixed")]
 pub struct VhdxCommand {
     /// Raw disk, sparse or not, a qcow2, or a block device
     input: PathBuf,
-    /// Disk to write
+    /// Disk to write; with --zip the archive, ending in .vhdx.zip
     output: PathBuf,
     #[command(flatten)]
     options: VhdxOptions,
@@ -91,7 +63,7 @@ pub struct VhdxCommand {
 pub struct Images {
     /// Raw disk, sparse or not, a qcow2, or a block device
     input: PathBuf,
-    /// Directory for NAME.ova, NAME.vhdx, the import scripts and SHA256SUMS
+    /// Directory for NAME.ova, NAME.vhdx (or .vhdx.zip), the import scripts and SHA256SUMS
     #[arg(long, value_name = "DIR")]
     out_dir: PathBuf,
     /// Name of the images and of the virtual machine
@@ -118,25 +90,34 @@ pub fn convert(c: Convert, control: Control) -> Result<ExitCode> {
             out.commit()?;
             Ok(ExitCode::SUCCESS)
         }
-        "vhdx" => write_vhdx(&c.input, &c.output, Options::default(), &control),
+        "vhdx" => write_vhdx(&c.input, &c.output, false, Options::default(), &control),
+        ZIP => write_vhdx(&c.input, &c.output, true, Options::default(), &control),
         _ => bail!(
-            "the output {} ends neither in .vmdk nor in .vhdx; for an OVA use `eyot-image ova`",
+            "the output {} ends neither in .vmdk nor in .vhdx or .vhdx.zip; for an OVA use `eyot-image ova`",
             c.output.display()
         ),
     }
 }
 
 pub fn vhdx(c: VhdxCommand, control: Control) -> Result<ExitCode> {
-    write_vhdx(&c.input, &c.output, c.options.options(), &c.threads.apply(control))
+    write_vhdx(&c.input, &c.output, c.options.zip, c.options.options(), &c.threads.apply(control))
 }
 
-fn write_vhdx(input: &Path, output: &Path, options: Options, control: &Control) -> Result<ExitCode> {
+fn write_vhdx(
+    input: &Path,
+    output: &Path,
+    zip: bool,
+    options: Options,
+    control: &Control,
+) -> Result<ExitCode> {
+    if zip != output.extension().is_some_and(|e| e.eq_ignore_ascii_case(ZIP)) {
+        bail!("the output {} and --zip do not go together: an archive ends in .vhdx.zip", output.display());
+    }
     let (disk, survey) = survey(input, control)?;
-    let out = Artefact::create(output, PUBLIC_MODE)?;
-    let mut writer = Writer::new(out, &survey, options).with_context(|| writing(output))?;
-    pack(&*disk, &survey, &mut [&mut writer], control).with_context(|| writing(output))?;
-    let (out, _) = writer.finish().with_context(|| writing(output))?;
-    out.commit()?;
+    let mut writer = VhdxOutput::create(output, zip, Digest::Unwanted, &survey, options)?;
+    pack(&*disk, &survey, &mut [writer.sink()], control).with_context(|| writing(output))?;
+    let artefact = writer.finish().with_context(|| writing(output))?;
+    artefact.commit()?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -167,28 +148,25 @@ pub fn images(c: Images, control: Control) -> Result<ExitCode> {
     let signer = c.options.signer()?;
     std::fs::create_dir_all(&c.out_dir)
         .with_context(|| format!("cannot create directory {}", c.out_dir.display()))?;
-    let (ova_name, vhdx_name) = (format!("{}.ova", c.name), format!("{}.vhdx", c.name));
+    let ova_name = format!("{}.ova", c.name);
+    let vhdx_name = format!("{}.vhdx{}", c.name, if c.vhdx.zip { ".zip" } else { "" });
     let (ova_path, vhdx_path) = (c.out_dir.join(&ova_name), c.out_dir.join(&vhdx_name));
     let sums_path = c.out_dir.join("SHA256SUMS");
 
     let (disk, survey) = survey(&c.input, &control)?;
     let plan = Plan::new(&profile, &survey, signer.as_ref(), date()?)?;
     let ova = Artefact::create(&ova_path, PUBLIC_MODE)?;
-    let vhdx = Artefact::create(&vhdx_path, PUBLIC_MODE)?;
+    let mut vhdx = VhdxOutput::create(&vhdx_path, c.vhdx.zip, Digest::Wanted, &survey, c.vhdx.options())?;
     let mut sums = Artefact::create(&sums_path, PUBLIC_MODE)?;
 
     let mut ova = plan.start(ova, &survey).with_context(|| writing(&ova_path))?;
-    let mut vhdx =
-        Writer::new(Hashing::new(vhdx), &survey, c.vhdx.options()).with_context(|| writing(&vhdx_path))?;
-    pack(&*disk, &survey, &mut [&mut ova, &mut vhdx], &control)
+    pack(&*disk, &survey, &mut [&mut ova, vhdx.sink()], &control)
         .with_context(|| format!("cannot write the images in {}", c.out_dir.display()))?;
     let (mut ova, facts) = plan.finish(ova).with_context(|| writing(&ova_path))?;
-    let (vhdx, _) = vhdx.finish().with_context(|| writing(&vhdx_path))?;
-    let (vhdx, vhdx_sha256, _) = vhdx.finish();
+    let (vhdx, vhdx_sha256) = vhdx.finish_hashed(&control).with_context(|| writing(&vhdx_path))?;
 
     // The OVA's front was written last, so its digest takes a look at the finished file.
-    ova.seek(SeekFrom::Start(0)).with_context(|| writing(&ova_path))?;
-    let (ova_sha256, _) = sha256_of(&mut BufReader::new(&mut ova), facts.bytes, &control)?;
+    let ova_sha256 = reread(&mut ova, facts.bytes, &control)?;
     let mut lines = format!("{ova_sha256}  {ova_name}\n{vhdx_sha256}  {vhdx_name}\n");
     let mut artefacts = vec![ova, vhdx];
     for script in scripts(&profile) {

@@ -16,7 +16,7 @@ use crate::disk::DiskError;
 use crate::progress::Progress;
 
 pub use order::in_order;
-pub use pack::{pack, Packet, Sink, COMPRESSION_LEVEL};
+pub use pack::{compressor, pack, Packet, Sink, COMPRESSION_LEVEL};
 
 /// Most threads a pass uses.
 pub const MAX_THREADS: usize = 64;

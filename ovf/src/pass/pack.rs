@@ -1,5 +1,5 @@
-//! The second look at a disk: every block that holds something is read again, checked against the survey, compressed
-//! if a VMDK is wanted, and handed to all writers of the run, each on its own thread.
+//! The second look at a disk: every block that holds something is read again, checked against the survey, compressed once
+//! if a VMDK or a ZIP is wanted, and handed to all writers of the run, each on its own thread.
 
 use std::sync::Arc;
 use std::thread;
@@ -10,6 +10,7 @@ use libdeflater::{CompressionLvl, Compressor};
 use super::{in_order, Control, PassError};
 use crate::disk::{block_range, Block, Disk, Survey, GRAINS_PER_BLOCK, GRAIN_BYTES};
 use crate::vmdk;
+use crate::zip::splice;
 
 /// Level 6 gives zlib's usual size at more than twice its speed; it is fixed, because the level decides the bytes.
 pub const COMPRESSION_LEVEL: i32 = 6;
@@ -27,12 +28,19 @@ pub struct Packet {
     pub grains: Vec<u8>,
     /// Length in sectors of each grain in `grains`; 0 for a grain that holds nothing.
     pub grain_sectors: [u16; GRAINS_PER_BLOCK as usize],
+    /// When a ZIP is wanted: the whole block as a piece of a deflate stream.
+    pub deflated: Vec<u8>,
 }
 
 /// A writer that takes blocks in ascending order.
 pub trait Sink: Send {
     /// Whether [`Packet::grains`] must be filled.
     fn wants_grains(&self) -> bool;
+
+    /// Whether [`Packet::deflated`] must be filled.
+    fn wants_deflated(&self) -> bool {
+        false
+    }
 
     /// Writes one block.
     fn block(&mut self, packet: &Packet) -> Result<(), PassError>;
@@ -45,12 +53,12 @@ pub fn pack(
     sinks: &mut [&mut dyn Sink],
     control: &Control,
 ) -> Result<(), PassError> {
-    let wants_grains = sinks.iter().any(|s| s.wants_grains());
+    let wants_deflated = sinks.iter().any(|s| s.wants_deflated());
+    let wants_grains = wants_deflated || sinks.iter().any(|s| s.wants_grains());
     let size = survey.size();
     let total: u64 = survey.blocks().iter().map(|b| length(b, size)).sum();
     let phase = control.progress.phase("writing", total);
 
-    let compressor = || Compressor::new(CompressionLvl::new(COMPRESSION_LEVEL).unwrap_or_default());
     let prepare = |compressor: &mut Compressor, block: Block| {
         let range = block_range(block.index, size);
         let mut data = vec![0u8; (range.end - range.start) as usize];
@@ -58,10 +66,18 @@ pub fn pack(
         if crc32c::crc32c(&data) != block.crc {
             return Err(disk.changed_at(range.start).into());
         }
-        let mut packet =
-            Packet { block, data, grains: Vec::new(), grain_sectors: [0; GRAINS_PER_BLOCK as usize] };
+        let mut packet = Packet {
+            block,
+            data,
+            grains: Vec::new(),
+            grain_sectors: [0; GRAINS_PER_BLOCK as usize],
+            deflated: Vec::new(),
+        };
         if wants_grains {
             compress(compressor, &mut packet);
+        }
+        if wants_deflated {
+            join(compressor, &mut packet);
         }
         Ok(packet)
     };
@@ -98,6 +114,11 @@ pub fn pack(
     Ok(())
 }
 
+/// The compressor of everything written.
+pub fn compressor() -> Compressor {
+    Compressor::new(CompressionLvl::new(COMPRESSION_LEVEL).unwrap_or_default())
+}
+
 fn length(block: &Block, size: u64) -> u64 {
     let range = block_range(block.index, size);
     range.end - range.start
@@ -110,7 +131,36 @@ fn compress(compressor: &mut Compressor, packet: &mut Packet) {
             continue;
         }
         let before = packet.grains.len();
+        // The disk's last grain is filled up with zeros: 7-Zip wants whole grains, and no known reader minds them.
+        let mut whole = [0; GRAIN_BYTES as usize];
+        let grain = if grain.len() < whole.len() {
+            whole[..grain.len()].copy_from_slice(grain);
+            &whole[..]
+        } else {
+            grain
+        };
         vmdk::append_grain(compressor, first + n as u64, grain, &mut packet.grains);
         packet.grain_sectors[n] = ((packet.grains.len() - before) / vmdk::SECTOR) as u16;
+    }
+}
+
+/// Fills [`Packet::deflated`] from the grains; the zeros between them are compressed here.
+fn join(compressor: &mut Compressor, packet: &mut Packet) {
+    let mut at = 0;
+    for (n, grain) in packet.data.chunks(GRAIN_BYTES as usize).enumerate() {
+        let length = usize::from(packet.grain_sectors[n]) * vmdk::SECTOR;
+        let mut own = Vec::new();
+        let stream = if length == 0 || grain.len() < GRAIN_BYTES as usize {
+            vmdk::append_grain(compressor, 0, grain, &mut own);
+            vmdk::deflate_stream(&own)
+        } else {
+            vmdk::deflate_stream(&packet.grains[at..at + length])
+        };
+        at += length;
+        // As with the bound in `append_grain`: a ZIP with a hole in it must not be the result.
+        #[allow(clippy::expect_used)]
+        stream
+            .and_then(|stream| splice(stream, &mut packet.deflated))
+            .expect("libdeflate's streams are complete");
     }
 }

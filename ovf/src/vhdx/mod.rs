@@ -14,4 +14,4 @@ pub use error::VhdxError;
 pub use format::SectorSize;
 pub use reader::{BlockState, Vhdx, VhdxInfo};
 pub use verify::verify;
-pub use writer::{Allocation, Options, Writer};
+pub use writer::{length, Allocation, Options, Writer};

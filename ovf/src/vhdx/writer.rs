@@ -4,7 +4,7 @@
 //! The survey tells beforehand which blocks there will be, so the table is complete when it is written. A dynamic
 //! disk's empty blocks get the state Zero, the only one whose very name promises zeros.
 
-use std::io::{self, Write};
+use std::io;
 
 use uuid::{uuid, Uuid};
 
@@ -16,6 +16,7 @@ use super::format::{
 };
 use crate::disk::{ContentId, Survey, BLOCK_BYTES};
 use crate::pass::{Packet, PassError, Sink};
+use crate::zip::BlockOut;
 
 const WHAT: &str = "VHDX";
 /// Name space of the GUIDs made from content; an arbitrary constant of this writer.
@@ -66,7 +67,22 @@ pub struct Writer<W> {
     written: u64,
 }
 
-impl<W: Write + Send> Writer<W> {
+/// Length in bytes that the file will have.
+pub fn length(survey: &Survey, options: Options) -> u64 {
+    let stored = match options.allocation {
+        Allocation::Dynamic => survey.blocks().len() as u64,
+        Allocation::Fixed => survey.block_count(),
+    };
+    BAT_OFFSET + bat_bytes(survey, options) + stored * BLOCK_BYTES
+}
+
+/// Bytes of the block table's region.
+fn bat_bytes(survey: &Survey, options: Options) -> u64 {
+    let ratio = chunk_ratio(u64::from(options.logical_sector.bytes()), BLOCK_BYTES);
+    (bat_entries(survey.block_count(), ratio) * 8).next_multiple_of(MIB)
+}
+
+impl<W: BlockOut + Send> Writer<W> {
     /// Writes everything that stands before the first block.
     pub fn new(out: W, survey: &Survey, options: Options) -> Result<Self, PassError> {
         let logical = u64::from(options.logical_sector.bytes());
@@ -78,7 +94,7 @@ impl<W: Write + Send> Writer<W> {
         }
         let blocks = survey.block_count();
         let ratio = chunk_ratio(logical, BLOCK_BYTES);
-        let bat_bytes = (bat_entries(blocks, ratio) * 8).next_multiple_of(MIB);
+        let bat_bytes = bat_bytes(survey, options);
         let regions = [
             Region { kind: REGION_BAT, offset: BAT_OFFSET, length: bat_bytes as u32, required: true },
             Region { kind: REGION_METADATA, offset: METADATA_OFFSET, length: MIB as u32, required: true },
@@ -157,16 +173,21 @@ impl<W: Write + Send> Writer<W> {
     }
 }
 
-impl<W: Write + Send> Sink for Writer<W> {
+impl<W: BlockOut + Send> Sink for Writer<W> {
     fn wants_grains(&self) -> bool {
         false
+    }
+
+    fn wants_deflated(&self) -> bool {
+        self.out.wants_deflated()
     }
 
     fn block(&mut self, packet: &Packet) -> Result<(), PassError> {
         if self.options.allocation == Allocation::Fixed {
             self.zeros_up_to(u64::from(packet.block.index))?;
         }
-        self.put(&packet.data)?;
+        self.out.write_block(packet).map_err(failed)?;
+        self.written += packet.data.len() as u64;
         // A block is always stored whole, also the disk's last.
         let missing = BLOCK_BYTES as usize - packet.data.len();
         if missing > 0 {

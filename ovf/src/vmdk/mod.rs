@@ -19,4 +19,4 @@ pub use format::{GRAIN_BYTES, SECTOR};
 pub use reader::{Layout, Vmdk, VmdkInfo};
 pub use repair::{repair, Repair};
 pub use verify::verify;
-pub use writer::{append_grain, StreamWriter};
+pub use writer::{append_grain, deflate_stream, StreamWriter};

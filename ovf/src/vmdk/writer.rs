@@ -15,6 +15,7 @@ use super::format::{
 };
 use crate::disk::{Survey, GRAINS_PER_BLOCK, SECTOR_BYTES};
 use crate::pass::{Packet, PassError, Sink};
+use crate::source::u32_at;
 
 const WHAT: &str = "VMDK";
 
@@ -32,6 +33,13 @@ pub fn append_grain(compressor: &mut Compressor, number: u64, grain: &[u8], out:
     out[start + 8..start + 12].copy_from_slice(&(size as u32).to_le_bytes());
     out.truncate(start + GRAIN_MARKER + size);
     out.resize(start + (out.len() - start).next_multiple_of(SECTOR), 0);
+}
+
+/// The deflate stream (RFC 1951) within a grain as [`append_grain`] leaves it; nothing when it is too short to have one.
+pub fn deflate_stream(grain: &[u8]) -> Option<&[u8]> {
+    // A zlib stream (RFC 1950): two bytes in front, the checksum behind.
+    let size = u32_at(grain, 8) as usize;
+    grain.get(GRAIN_MARKER + 2..(GRAIN_MARKER + size).checked_sub(4)?)
 }
 
 /// A VMDK being written.
