@@ -16,7 +16,7 @@ readonly BUILD_PACKAGES=(
   # compilers and what libpcap's build wants
   gcc libc6-dev make flex bison python3 python3-venv binutils xz-utils git ca-certificates curl
   # the base disk
-  mmdebstrap debian-archive-keyring gdisk mtools e2fsprogs mount util-linux
+  mmdebstrap debian-archive-keyring gdisk fdisk mtools e2fsprogs mount util-linux
   # the bake
   qemu-system-x86 qemu-utils xorriso openssh-client
 )
