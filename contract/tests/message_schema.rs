@@ -16,6 +16,7 @@ fn schema() -> Value {
     };
     let text = json!({ "type": ["string", "null"] });
     let time = json!({ "type": "string", "format": "date-time" });
+    let or_none = json!({ "type": ["string", "null"], "format": "date-time" });
     let count = json!({ "type": "integer", "minimum": 0 });
     let share = json!({ "type": "number", "minimum": 0, "maximum": 1 });
     let mac = json!({ "type": "string", "pattern": "^([0-9a-f]{2}:){5}[0-9a-f]{2}$" });
@@ -59,6 +60,7 @@ fn schema() -> Value {
                     "rule": { "type": "string" },
                     "nature": { "enum": ["declared", "inferred", "operator"] },
                     "confidence": share,
+                    "first_seen": or_none, "last_seen": or_none,
                 },
             } },
         },
