@@ -63,6 +63,18 @@ fn tags_in_the_bytes_and_beside_them() {
 }
 
 #[test]
+fn a_name_asked_for_over_tcp_in_one_segment_or_in_several() {
+    let message = query();
+    let framed = [&(message.len() as u16).to_be_bytes()[..], &message].concat();
+    for cut in [framed.len(), 16, 20] {
+        let mut listener = listener();
+        listener.hear(&tcp(client(50000), server(53), 100, ACK, &framed[..cut]));
+        listener.hear(&tcp(client(50000), server(53), 100 + cut as u32, ACK, &framed[cut..]));
+        assert_eq!(listener.all(Field::DnsQuery), ["ntp1.dlink.com"], "{cut}");
+    }
+}
+
+#[test]
 fn of_a_datagram_that_is_never_whole_the_first_fragment_is_read() {
     let mut listener = listener();
     let mut datagram = vec![0x9c, 0x40, 0, 53, 0, 200, 0, 0];

@@ -4,7 +4,9 @@
 //! version = 1
 //! interfaces = ["ens192"]                  # kernel names of the monitoring interfaces
 //! # filter = "not port 443"                # capture filter, libpcap's language
-//! # ring_mib = 64                          # kernel ring per interface
+//! # ring_mib = 64                          # size of each kernel ring
+//! # rings = 2                              # rings of each interface, a thread each; left out: by the processors there are
+//! # processors = [2, 3]                    # processors the rings' threads are tied to, in turn; left out: none
 //! # database = "/var/lib/eyot-sensor/inventory.sqlite"
 //! # status = "/run/eyot-sensor/status.json"
 //! # local_networks = ["192.168.0.0/16"]    # left out: private addresses are local
@@ -53,6 +55,10 @@ pub const DEFAULT_DATABASE: &str = "/var/lib/eyot-sensor/inventory.sqlite";
 pub const DEFAULT_STATUS: &str = "/run/eyot-sensor/status.json";
 /// Ring per interface, in MiB.
 const DEFAULT_RING_MIB: u32 = (live::DEFAULT_RING_BYTES >> 20) as u32;
+/// Most rings of an interface unless it is said otherwise; each takes a processor when there is much traffic.
+const MAX_DEFAULT_RINGS: usize = 4;
+/// Highest number of a processor.
+const MAX_PROCESSOR: usize = 1_023;
 /// Rings that are believed, in MiB: libpcap takes less than 2 GiB.
 const RING_MIB: Range<u32> = 1..2_048;
 /// Shortest time between two reports of the same device, in seconds.
@@ -115,6 +121,9 @@ struct Written {
     interfaces: Vec<String>,
     filter: Option<String>,
     ring_mib: Option<u32>,
+    rings: Option<usize>,
+    #[serde(default)]
+    processors: Vec<usize>,
     database: Option<PathBuf>,
     status: Option<PathBuf>,
     #[serde(default)]
@@ -183,8 +192,12 @@ pub struct Config {
     pub interfaces: Vec<String>,
     /// Capture filter.
     pub filter: Option<String>,
-    /// Ring per interface, in bytes.
+    /// Each ring, in bytes.
     pub ring_bytes: usize,
+    /// Rings of each interface.
+    pub rings: usize,
+    /// Processors the rings' threads are tied to, in turn.
+    pub processors: Vec<usize>,
     /// The inventory's file.
     pub database: PathBuf,
     /// The status file.
@@ -300,15 +313,30 @@ fn meant(path: &Path, watched_in: &Path, written: Written) -> Result<Config, Con
             format!("{} to {} MiB are possible", RING_MIB.start, RING_MIB.end - 1),
         ));
     }
+    let rings = written.rings.unwrap_or_else(|| default_rings(written.interfaces.len()));
+    if !(1..=live::MAX_RINGS).contains(&rings) {
+        return Err(wrong("rings", format!("1 to {} are possible", live::MAX_RINGS)));
+    }
+    if let Some(processor) = written.processors.iter().find(|p| **p > MAX_PROCESSOR) {
+        return Err(wrong("processors", format!("there is no processor {processor}; the first is 0")));
+    }
     Ok(Config {
         interfaces: written.interfaces,
         filter,
         ring_bytes: (ring_mib as usize) << 20,
+        rings,
+        processors: written.processors,
         database: written.database.unwrap_or_else(|| DEFAULT_DATABASE.into()),
         status: written.status.unwrap_or_else(|| DEFAULT_STATUS.into()),
         watched: watched(watched_in, &written.local_networks, written.findings)?,
         portal: written.portal.map(|p| portal(path, p)).transpose()?,
     })
+}
+
+/// All processors but two, one for the kernel and one for the discovery, shared by the interfaces.
+fn default_rings(interfaces: usize) -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    (processors.saturating_sub(2) / interfaces.max(1)).clamp(1, MAX_DEFAULT_RINGS)
 }
 
 fn watched(path: &Path, local: &[String], written: WrittenFindings) -> Result<Watched, ConfigError> {
@@ -446,6 +474,8 @@ mod tests {
                 interfaces: vec!["eth1".into()],
                 filter: None,
                 ring_bytes: 64 << 20,
+                rings: default_rings(1),
+                processors: Vec::new(),
                 database: DEFAULT_DATABASE.into(),
                 status: DEFAULT_STATUS.into(),
                 watched: Watched { policy: Policy::default(), threat_lists: default_threat_lists() },
@@ -458,6 +488,7 @@ mod tests {
     fn the_longest_keeps_its_secret_to_itself() {
         let meant = config(
             "version = 1\ninterfaces = [\"eth1\", \"eth2\"]\nfilter = \"not port 443\"\nring_mib = 128\n\
+             rings = 2\nprocessors = [2, 3]\n\
              [portal]\nurl = \"https://p:8443\"\nca_file = \"/c\"\ncertificate_file = \"/d\"\nkey_file = \"/e\"\n\
              upload_interval_seconds = 5\n[portal.proxy]\nurl = \"http://x:3128\"\nusername = \"u\"\n\
              password_file = \"DIR/password\"\nexceptions = [\"p\"]\n",
@@ -466,6 +497,7 @@ mod tests {
         let proxy = meant.portal.as_ref().unwrap().proxy.as_ref().unwrap();
         assert_eq!(proxy.credentials, Some(("u".into(), "s3cret".into())));
         assert!(!format!("{meant:?}").contains("s3cret"));
+        assert_eq!((meant.rings, meant.processors), (2, vec![2, 3]));
     }
 
     #[test]
@@ -514,6 +546,8 @@ mod tests {
             ("version = 1\ninterfaces = [\"e\", \"e\"]\n", "\"e\" is listed twice"),
             ("version = 1\ninterfaces = [\"e\"]\nfilter = \"port (\"\n", "filter: not a capture filter"),
             ("version = 1\ninterfaces = [\"e\"]\nring_mib = 0\n", "ring_mib: 1 to 2047 MiB"),
+            ("version = 1\ninterfaces = [\"e\"]\nrings = 17\n", "rings: 1 to 16"),
+            ("version = 1\ninterfaces = [\"e\"]\nprocessors = [0, 5000]\n", "processors: there is no processor 5000"),
             (
                 "version = 1\ninterfaces = [\"e\"]\nlocal_networks = [\"10.0.0.0/33\"]\n",
                 "local_networks: \"10.0.0.0/33\" is not a network",

@@ -11,6 +11,7 @@ mod pipeline;
 mod portal_threats;
 mod progress;
 mod queue;
+mod ring;
 mod show;
 mod status;
 mod uplink;

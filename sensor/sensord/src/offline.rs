@@ -1,6 +1,7 @@
 //! Capture files to an inventory, all files as one site.
 //!
-//! One thread, no queue: the reader lends each frame straight to the dissector.
+//! One thread, no queue: the reader lends each frame straight to the dissector, and the inventory takes what was drawn
+//! together of some thousand of them.
 
 use std::io::stdin;
 use std::path::{Path, PathBuf};
@@ -9,9 +10,9 @@ use anyhow::Error;
 use eyot_capture::file::{FileSource, OpenError};
 use eyot_capture::{Pulled, Source};
 use eyot_contract::Timestamp;
-use eyot_dissect::{Dissector, Limits};
+use eyot_dissect::Limits;
 use eyot_findings::Findings;
-use eyot_inventory::Inventory;
+use eyot_inventory::{Gatherer, Inventory};
 
 use crate::progress::Progress;
 
@@ -43,9 +44,9 @@ impl Reading {
         let sizes = |path: &PathBuf| path.metadata().map_or(0, |m| m.len());
         let mut progress = Progress::new(files.iter().map(sizes).sum());
         let mut reading = Self { inventory: Inventory::new(), findings, unreadable: 0 };
-        let mut dissector = Dissector::new(Limits::default());
+        let mut gatherer = Gatherer::new(Limits::default());
         for path in files {
-            if let Err(error) = reading.file(path, &mut dissector, &progress) {
+            if let Err(error) = reading.file(path, &mut gatherer, &progress) {
                 reading.unreadable += 1;
                 progress.warn(&format!("eyot-sensor: {error:#}"));
             }
@@ -60,19 +61,26 @@ impl Reading {
         reading
     }
 
-    fn file(&mut self, path: &Path, dissector: &mut Dissector, progress: &Progress) -> Result<(), Error> {
+    fn file(&mut self, path: &Path, gatherer: &mut Gatherer, progress: &Progress) -> Result<(), Error> {
         let mut source = open(path)?;
         let position = source.position();
-        let unknown_before = dissector.counters().unknown_link;
-        let (inventory, findings) = (&mut self.inventory, &mut self.findings);
-        while source.pull(BATCH, &mut |frame| {
-            let summary = inventory.frame(dissector, frame);
-            if let Some(findings) = findings {
-                findings.frame(frame.at, &summary, inventory);
+        let unknown_before = gatherer.counters().unknown_link;
+        loop {
+            let ended = source.pull(BATCH, &mut |frame| gatherer.frame(frame))? == Pulled::Ended;
+            if ended {
+                gatherer.settle();
             }
-        })? != Pulled::Ended
-        {
-            progress.at(position.bytes(), inventory.len());
+            let findings = &mut self.findings;
+            self.inventory.take(gatherer.gathered(), |sighting, inventory| {
+                if let Some(findings) = findings {
+                    findings.frame(sighting.at, &sighting.summary, inventory);
+                }
+            });
+            gatherer.clear();
+            if ended {
+                break;
+            }
+            progress.at(position.bytes(), self.inventory.len());
         }
         let name = path.display();
         if let Some(damage) = source.damage() {
@@ -83,7 +91,7 @@ impl Reading {
             let count = statistics.skipped;
             progress.warn(&format!("eyot-sensor: warning: {name}: {count} damaged records were passed over"));
         }
-        let unknown = dissector.counters().unknown_link - unknown_before;
+        let unknown = gatherer.counters().unknown_link - unknown_before;
         if unknown > 0 {
             progress.warn(&format!(
                 "eyot-sensor: warning: {name}: {unknown} of {} frames are of a link type that is not read",

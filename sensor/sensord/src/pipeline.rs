@@ -1,7 +1,8 @@
-//! The stations and what joins them: capture threads, the queue, the thread that discovers.
+//! The stations and what joins them: ring threads, the queue, the thread that discovers.
 //!
-//! One capture thread per interface copies frames into batches; one thread takes them through dissector and inventory,
-//! identifies what changed, saves, and queues reports. Threads only; the async world begins at the uplink.
+//! One thread for each ring reads frames and draws together what they say (`ring`); one thread takes that from all of
+//! them into the inventory, identifies what changed, saves, and queues reports. Threads only; the async world begins at
+//! the uplink.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -10,14 +11,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error};
 use eyot_capture::live::{LiveOptions, LiveSource};
-use eyot_capture::{Pulled, Source, Stop};
+use eyot_capture::{Source, Stop};
 use eyot_contract::{Refused, Timestamp};
-use eyot_dissect::{Dissector, Limits};
 use eyot_inventory::{Inventory, Store, RETENTION};
 use tokio::sync::{mpsc, Notify};
 
 use crate::config::Config;
-use crate::queue::{queue, Drained, Drainer, Filler, BATCH_FRAMES};
+use crate::queue::{queue, Drained, Drainer};
+use crate::ring::Ring;
 use crate::status::Shared;
 use crate::watch::Watch;
 
@@ -31,8 +32,6 @@ const SAVE_ALL_EVERY: Duration = Duration::from_secs(60);
 const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 /// A device that is merely seen again is reported so often, in microseconds: a quarter of an hour.
 const REFRESH: i64 = 15 * 60 * 1_000_000;
-/// Pause between two looks at the kernel's counters.
-const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// The running pipeline.
 pub struct Pipeline {
@@ -60,35 +59,41 @@ impl Pipeline {
         let watch = Watch::start(&config.watched, &config.database, &store)?;
         tracing::info!(devices = inventory.len(), database = %config.database.display(), "inventory loaded");
         let mut sources = Vec::new();
-        for interface in &config.interfaces {
-            sources.push(LiveSource::open(LiveOptions {
-                interface: interface.clone(),
-                ring_bytes: config.ring_bytes,
-                filter: config.filter.clone(),
-            })?);
+        for (interface, name) in config.interfaces.iter().enumerate() {
+            for number in 0..config.rings {
+                let source = LiveSource::open(LiveOptions {
+                    interface: name.clone(),
+                    ring_bytes: config.ring_bytes,
+                    filter: config.filter.clone(),
+                    shared: config.rings > 1,
+                })?;
+                sources.push((interface, number, source));
+            }
         }
-        let stops = sources.iter().map(LiveSource::stop_handle).collect();
-        let (filler, drainer) = queue();
+        let stops = sources.iter().map(|(.., source)| source.stop_handle()).collect();
+        let (filler, drainer) = queue(sources.len());
+        let mut processors = config.processors.iter().copied().cycle();
         let mut capture = Vec::new();
-        for (number, source) in sources.into_iter().enumerate() {
-            let name = format!("capture-{}", source.interface());
-            let station = Capture { number, source, filler: filler.clone(), shared: shared.clone() };
+        for (interface, number, source) in sources {
+            let name = format!("ring-{number}-{}", source.interface());
+            let processor = processors.next();
+            let (filler, shared) = (filler.clone(), shared.clone());
+            let ring = Ring { interface, number, processor, source, filler, shared };
             let failures = failures.clone();
             let thread = thread::Builder::new().name(name).spawn(move || {
-                if let Err(error) = station.run() {
+                if let Err(error) = ring.run() {
                     // nobody listens any more only when the sensor is ending anyway
                     let _ = failures.send(error);
                 }
             });
-            capture.push(thread.context("cannot start a capture thread")?);
+            capture.push(thread.context("cannot start a ring's thread")?);
         }
-        // the queue ends when the last capture thread does
+        // the queue ends when the last ring's thread does
         drop(filler);
         let beats = Arc::new(AtomicU64::new(0));
         let discovery = Discovery {
             inventory,
             watch,
-            dissector: Dissector::new(Limits::default()),
             store,
             shared: shared.clone(),
             report_pause: config.portal.as_ref().map(|p| p.upload_interval),
@@ -120,75 +125,10 @@ impl Pipeline {
     }
 }
 
-/// One interface's station.
-struct Capture {
-    number: usize,
-    source: LiveSource,
-    filler: Filler,
-    shared: Shared,
-}
-
-impl Capture {
-    fn run(mut self) -> anyhow::Result<()> {
-        let mut counted = Instant::now();
-        let mut known_problem = None;
-        self.publish(&mut known_problem);
-        let Some(mut batch) = self.filler.empty() else { return Ok(()) };
-        loop {
-            let pulled = self.source.pull(BATCH_FRAMES, &mut |frame| batch.push(frame))?;
-            if pulled == Pulled::Ended {
-                break;
-            }
-            if !batch.is_empty() {
-                if !self.filler.hand_on(batch) {
-                    return Ok(());
-                }
-                batch = match self.filler.empty() {
-                    Some(batch) => batch,
-                    None => return Ok(()),
-                };
-            }
-            if counted.elapsed() >= COUNT_EVERY {
-                counted = Instant::now();
-                self.publish(&mut known_problem);
-            }
-        }
-        self.publish(&mut known_problem);
-        if !batch.is_empty() {
-            self.filler.hand_on(batch);
-        }
-        Ok(())
-    }
-
-    fn publish(&mut self, known_problem: &mut Option<String>) {
-        let statistics = self.source.statistics();
-        let problem = self.source.problem().map(str::to_owned);
-        if problem != *known_problem {
-            match &problem {
-                Some(problem) => tracing::warn!("{problem}; waiting for it"),
-                None => {
-                    tracing::info!(interface = self.source.interface(), "interface is being watched again")
-                }
-            }
-            known_problem.clone_from(&problem);
-        }
-        if let Some(interface) = self.shared.lock().interfaces.get_mut(self.number) {
-            interface.frames = statistics.frames;
-            interface.bytes = statistics.bytes;
-            interface.kernel_received = statistics.kernel_received;
-            interface.kernel_dropped = statistics.kernel_dropped;
-            interface.interface_dropped = statistics.interface_dropped;
-            interface.reopened = statistics.reopened;
-            interface.problem = problem;
-        }
-    }
-}
-
 /// The station where frames become devices.
 struct Discovery {
     inventory: Inventory,
     watch: Watch,
-    dissector: Dissector,
     store: Store,
     shared: Shared,
     /// `None`: there is no portal to report to.
@@ -205,10 +145,10 @@ impl Discovery {
         loop {
             match drainer.next(TEND_EVERY / 4) {
                 Drained::Batch(batch) => {
-                    for frame in batch.frames() {
-                        let summary = self.inventory.frame(&mut self.dissector, &frame);
-                        self.watch.frame(&frame, &summary, &self.inventory);
-                    }
+                    let watch = &mut self.watch;
+                    self.inventory.take(&batch, |sighting, inventory| {
+                        watch.frame(sighting.at, &sighting.summary, inventory);
+                    });
                     drainer.give_back(batch);
                 }
                 Drained::Nothing => {}

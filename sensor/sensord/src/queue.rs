@@ -1,72 +1,20 @@
-//! The one queue of the pipeline: batches of frames from the capture threads to the thread that discovers.
+//! The one queue of the pipeline: batches of what the ring threads gathered, to the thread that discovers.
 //!
-//! A fixed number of batches go round. When all are full the capture threads wait, so that the only place where frames
-//! can be lost is the kernel's ring, which counts what it drops.
+//! A fixed number of batches go round. When all are full the ring threads wait, so that the only place where frames can
+//! be lost is the kernel's ring, which counts what it drops.
 
 use std::time::Duration;
 
 use crossbeam_channel::{bounded, Receiver, RecvTimeoutError, Sender};
-use eyot_capture::{Frame, LinkType};
-use eyot_contract::Timestamp;
+use eyot_inventory::Gathered;
 
-/// Batches that go round. With [`BATCH_FRAMES`], some 8 MiB of ordinary frames; half a gigabyte if every frame were one
-/// that offloads have merged to 64 KiB.
-const BATCHES: usize = 16;
-/// Most frames in a batch.
-pub const BATCH_FRAMES: usize = 512;
-/// Memory that an empty batch keeps, in bytes.
-const BATCH_BYTES: usize = 1 << 20;
+/// Batches that go round for each ring: one being filled, one on the way, one being taken.
+const BATCHES_PER_RING: usize = 4;
+/// A batch with so many sightings is handed on, some 100 KiB; one pull of frames may add to it.
+pub const BATCH: usize = 512;
 
-/// Frames, copied one behind the other.
-#[derive(Debug, Default)]
-pub struct Batch {
-    bytes: Vec<u8>,
-    frames: Vec<Entry>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    at: Timestamp,
-    link: LinkType,
-    wire_len: u32,
-    vlan: Option<u16>,
-    end: usize,
-}
-
-impl Batch {
-    /// Copies a frame in.
-    pub fn push(&mut self, frame: &Frame<'_>) {
-        self.bytes.extend_from_slice(frame.bytes);
-        self.frames.push(Entry {
-            at: frame.at,
-            link: frame.link,
-            wire_len: frame.wire_len,
-            vlan: frame.vlan,
-            end: self.bytes.len(),
-        });
-    }
-
-    /// Whether nothing is in it.
-    pub fn is_empty(&self) -> bool {
-        self.frames.is_empty()
-    }
-
-    /// The frames, in the order in which they came.
-    pub fn frames(&self) -> impl Iterator<Item = Frame<'_>> {
-        let mut start = 0;
-        self.frames.iter().map(move |e| {
-            let bytes = &self.bytes[start..e.end];
-            start = e.end;
-            Frame { at: e.at, link: e.link, bytes, wire_len: e.wire_len, vlan: e.vlan }
-        })
-    }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.bytes.shrink_to(BATCH_BYTES);
-        self.frames.clear();
-    }
-}
+/// What is passed on.
+pub type Batch = Gathered;
 
 /// Fills batches.
 #[derive(Clone)]
@@ -81,11 +29,12 @@ pub struct Drainer {
     empty: Sender<Batch>,
 }
 
-/// Makes the queue.
-pub fn queue() -> (Filler, Drainer) {
-    let (full_in, full_out) = bounded(BATCHES);
-    let (empty_in, empty_out) = bounded(BATCHES);
-    for _ in 0..BATCHES {
+/// Makes the queue for so many rings.
+pub fn queue(rings: usize) -> (Filler, Drainer) {
+    let batches = rings.max(1) * BATCHES_PER_RING;
+    let (full_in, full_out) = bounded(batches);
+    let (empty_in, empty_out) = bounded(batches);
+    for _ in 0..batches {
         // the channel has room for every batch there is
         let _ = empty_in.send(Batch::default());
     }
@@ -136,24 +85,29 @@ impl Drainer {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use eyot_capture::{Frame, LinkType};
+    use eyot_contract::Timestamp;
+    use eyot_dissect::Limits;
+    use eyot_inventory::Gatherer;
+
     use super::*;
 
     #[test]
-    fn frames_come_out_as_they_went_in_and_batches_go_round() {
-        let (filler, drainer) = queue();
+    fn batches_come_out_as_they_went_in_and_go_round() {
+        let (filler, drainer) = queue(1);
+        let rounds = 3 * BATCHES_PER_RING;
         let thread = std::thread::spawn(move || {
-            for n in 0..3 * BATCHES as u32 {
-                let mut batch = filler.empty().unwrap();
-                for length in [0, 3, 1] {
-                    let bytes = vec![n as u8; length];
-                    batch.push(&Frame {
-                        at: Timestamp(i64::from(n)),
-                        link: LinkType::ETHERNET,
-                        bytes: &bytes,
-                        wire_len: n,
-                        vlan: Some(7),
-                    });
+            let mut gatherer = Gatherer::new(Limits::default());
+            for n in 0..rounds {
+                let mut bytes = vec![0x02; 60];
+                bytes[11] = n as u8;
+                let at = Timestamp(n as i64 * 1_000_000);
+                for _ in 0..2 {
+                    let link = LinkType::ETHERNET;
+                    gatherer.frame(&Frame { at, link, bytes: &bytes, wire_len: 60, vlan: None });
+                    bytes[30] ^= 1;
                 }
+                let batch = gatherer.exchange(filler.empty().unwrap());
                 assert!(filler.hand_on(batch));
             }
         });
@@ -161,10 +115,8 @@ mod tests {
         loop {
             match drainer.next(Duration::from_secs(5)) {
                 Drained::Batch(batch) => {
-                    let lengths: Vec<usize> = batch.frames().map(|f| f.bytes.len()).collect();
-                    assert_eq!(lengths, [0, 3, 1]);
-                    assert!(batch.frames().all(|f| f.wire_len == count && f.vlan == Some(7)));
-                    assert!(batch.frames().all(|f| f.bytes.iter().all(|b| *b == count as u8)));
+                    // the first of two alike, and before it what the round before had counted
+                    assert_eq!(batch.len(), if count == 0 { 1 } else { 2 });
                     count += 1;
                     drainer.give_back(batch);
                 }
@@ -172,7 +124,7 @@ mod tests {
                 Drained::Nothing => panic!("the filler hangs"),
             }
         }
-        assert_eq!(count, 3 * BATCHES as u32);
+        assert_eq!(count, rounds);
         thread.join().unwrap();
     }
 }

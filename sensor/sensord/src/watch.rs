@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Error;
-use eyot_capture::Frame;
 use eyot_contract::Timestamp;
 use eyot_dissect::Summary;
 use eyot_findings::{Findings, FindingsCounters, ThreatError, Threats};
@@ -49,8 +48,8 @@ impl Watch {
 
     /// Looks at a frame that the inventory has just taken.
     #[inline]
-    pub fn frame(&mut self, frame: &Frame<'_>, summary: &Summary, inventory: &Inventory) {
-        self.findings.frame(frame.at, summary, inventory);
+    pub fn frame(&mut self, at: Timestamp, summary: &Summary, inventory: &Inventory) {
+        self.findings.frame(at, summary, inventory);
     }
 
     /// What is to be done every second or so.

@@ -84,9 +84,13 @@ fn run(command: &mut Command) -> String {
 fn sender() {
     let Ok(interface) = std::env::var(SEND) else { return };
     let mut capture = pcap::Capture::from_device(interface.as_str()).unwrap().open().unwrap();
-    let frames = [arp(1), dhcp_request(1, "DCS-935L"), in_vlan(42, &arp(2))];
-    for _ in 0..ROUNDS {
-        for frame in &frames {
+    for round in 0..ROUNDS as u16 {
+        // two alike within milliseconds would be a mirror's second copy: padding and identification differ
+        let round = round.to_be_bytes();
+        let padded = |n| [&arp(n)[..], &round].concat();
+        let mut request = dhcp_request(1, "DCS-935L");
+        request[18..20].copy_from_slice(&round);
+        for frame in [padded(1), request, in_vlan(42, &padded(2))] {
             capture.sendpacket(&frame[..]).unwrap();
         }
     }

@@ -5,9 +5,14 @@
 //!
 //! The ring is left in non-blocking mode and waited for with poll(2): since Linux 3.19 a silent interface never wakes a
 //! blocking reader, and a reader that sleeps can neither count drops nor stop. Immediate mode stays off, because libpcap
-//! falls back to the slower TPACKET_V2 with it. libpcap puts the VLAN tag that the kernel took out back into the bytes.
+//! falls back to the slower TPACKET_V2 with it. libpcap takes the VLAN tag that the kernel took out from the ring's auxiliary
+//! data and puts it back into the bytes.
+//!
+//! One interface may be read by several sources, each with a ring of its own, see `fanout`. The thread that reads a
+//! ring can be tied to a processor with [`pin`].
 
 mod counters;
+mod fanout;
 mod interfaces;
 
 use std::os::fd::AsFd;
@@ -16,8 +21,11 @@ use std::time::{Duration, Instant};
 use eyot_contract::Timestamp;
 use nix::errno::Errno;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
+use nix::sched::{sched_setaffinity, CpuSet};
+use nix::unistd::Pid;
 use pcap::{Active, Capture, Direction, Linktype};
 
+pub use fanout::MAX_RINGS;
 pub use interfaces::{interface, interfaces, Interface};
 
 use crate::{Frame, LinkType, Pulled, Source, SourceError, Statistics, Stop};
@@ -44,12 +52,14 @@ pub struct LiveOptions {
     pub ring_bytes: usize,
     /// Capture filter in libpcap's language; `None` takes everything.
     pub filter: Option<String>,
+    /// This is one of several sources of the interface in this process, between which its frames are divided.
+    pub shared: bool,
 }
 
 impl LiveOptions {
     /// Everything that passes the interface, with the default ring.
     pub fn new(interface: impl Into<String>) -> Self {
-        Self { interface: interface.into(), ring_bytes: DEFAULT_RING_BYTES, filter: None }
+        Self { interface: interface.into(), ring_bytes: DEFAULT_RING_BYTES, filter: None, shared: false }
     }
 }
 
@@ -214,6 +224,10 @@ impl Ring {
         }
         let link = LinkType(u16::try_from(capture.get_datalink().0).unwrap_or(u16::MAX));
         let index = interfaces::index(&options.interface);
+        if options.shared {
+            fanout::join(&capture, index.unwrap_or_default())
+                .map_err(|e| pcap::Error::PcapError(format!("its rings cannot share its frames: {e}")))?;
+        }
         Ok(Self { capture, link, index, checked: Instant::now() })
     }
 
@@ -249,6 +263,17 @@ impl Ring {
     }
 }
 
+/// Ties the calling thread to a processor, by its number from 0.
+///
+/// # Errors
+/// When there is no such processor, or this process may not use it.
+pub fn pin(processor: usize) -> std::io::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(processor)?;
+    sched_setaffinity(Pid::from_raw(0), &set)?;
+    Ok(())
+}
+
 /// Checks a capture filter without touching an interface.
 ///
 /// # Errors
@@ -279,6 +304,16 @@ mod tests {
         assert_eq!(source.pull(10, &mut |_| ()).unwrap(), Pulled::Waiting);
         source.stop_handle().stop();
         assert_eq!(source.pull(10, &mut |_| ()).unwrap(), Pulled::Ended);
+    }
+
+    #[test]
+    fn a_thread_can_be_pinned_to_a_processor_there_is() {
+        std::thread::spawn(|| {
+            pin(0).unwrap();
+            assert!(pin(100_000).is_err());
+        })
+        .join()
+        .unwrap();
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! DNS over UDP: what a device asks for, and what a server answers about others.
+//! DNS over UDP and TCP: what a device asks for, and what a server answers about others.
 //!
 //! Names a device asks for tell whose cloud it belongs to. Reverse look-ups say more about who is being looked at than
 //! about who asks and give no reading. An answer's reading is about the server that gave it; its value names the other.
@@ -7,6 +7,7 @@ pub(crate) mod parser;
 
 use std::net::IpAddr;
 
+use crate::flow::{Stream, StreamReader, Verdict};
 use crate::packet::Packet;
 use crate::readings::Readings;
 use crate::registry::Outcome;
@@ -16,14 +17,39 @@ use parser::{Data, Entry, Section};
 pub(crate) const PROTOCOL: Protocol = Protocol {
     name: "dns",
     description: "Domain Name System: names asked for and answered",
-    carriers: &[Carrier::Udp(PORT)],
+    carriers: &[Carrier::Udp(PORT), Carrier::Tcp(PORT)],
     message: Some(read),
-    stream: None,
+    stream: Some(StreamReader { starts, read: read_stream }),
 };
 
 const PORT: u16 = 53;
+/// Length of a message's header (RFC 1035 section 4.1.1).
+const HEADER: usize = 12;
 /// Addresses given out per answer; a long round-robin list says nothing new.
 const MAX_ANSWERS: usize = 8;
+
+/// Over TCP two bytes before a message say how long it is (RFC 1035 section 4.2.2, RFC 7766).
+fn starts(bytes: &[u8], packet: &Packet<'_>) -> bool {
+    let on_port = packet.source_port == PORT || packet.destination_port == PORT;
+    on_port && framed(bytes).is_some_and(|(length, rest)| length >= HEADER && parser::parse(rest).is_some())
+}
+
+fn read_stream(stream: &mut Stream<'_>, readings: &mut Readings<'_>) -> Verdict {
+    let Some((length, rest)) = framed(stream.bytes) else { return Verdict::NotMine };
+    if rest.len() < length && !stream.last {
+        return Verdict::More(length + 2);
+    }
+    let message = rest.get(..length).unwrap_or(rest);
+    match read(&Packet { payload: message, ..*stream.packet }, readings) {
+        Outcome::NotMine => Verdict::NotMine,
+        Outcome::Whole | Outcome::Partial => Verdict::Message,
+    }
+}
+
+fn framed(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    Some((u16::from_be_bytes(*length).into(), rest))
+}
 
 fn read(packet: &Packet<'_>, readings: &mut Readings<'_>) -> Outcome {
     let Some(message) = parser::parse(packet.payload) else { return Outcome::NotMine };
