@@ -53,9 +53,6 @@ fn main() -> ExitCode {
             find(Path::new(&argument), &mut files);
         }
     }
-    // the rule book is made once, before the first file
-    Inventory::new().identify(usize::MAX);
-    drop(eyot_inventory::Gatherer::new(Limits::default()));
     let (mut done, mut failed) = (Vec::new(), 0);
     for path in files {
         match catch_unwind(|| quickest(&path, limit)) {
