@@ -6,6 +6,7 @@ use eyot_contract::Timestamp;
 
 use crate::address::{AddressError, PortalAddress};
 use crate::api::install::Packages;
+use crate::api::threats::Threats;
 use crate::ca::{Authority, CaError, ServerCertificate};
 use crate::files::{self, FileError};
 use crate::rules::registration::Identity;
@@ -64,6 +65,8 @@ pub struct Portal {
     pub packages: PathBuf,
     /// What of them was read.
     pub offered: Packages,
+    /// What sensors are given to compare with.
+    pub threats: Threats,
 }
 
 impl Portal {
@@ -101,6 +104,7 @@ impl Portal {
             identity,
             packages,
             offered: Packages::default(),
+            threats: Threats::default(),
         })
     }
 

@@ -27,7 +27,7 @@ const MAX_SMALL_BODY: usize = 64 * 1024;
 const MAX_HEALTH_BODY: usize = 256 * 1024;
 /// Largest device batch, in bytes: [`eyot_contract::MAX_BATCH_DEVICES`] records of 16 KiB each.
 const MAX_BATCH_BODY: usize = eyot_contract::MAX_BATCH_DEVICES * 16 * 1024;
-/// Largest list of managed endpoints, in bytes: some half a million rows.
+/// Largest list of managed endpoints or of threats, in bytes: some half a million rows.
 const MAX_LIST_BODY: usize = 32 * 1024 * 1024;
 
 /// What a browser may do with our pages: load our own style sheet, script and images, and nothing else from anywhere.
@@ -41,6 +41,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route(path::ALIVE, get(api::alive))
         .route(path::ENROL, post(api::enrol))
         .route(path::RENEW, post(api::renew))
+        .route(path::THREATS, post(api::threats::part))
         .route("/install", get(api::install::script))
         .route("/install/{file}", get(api::install::package))
         .route(path::DEVICES, post(api::devices::take).layer(DefaultBodyLimit::max(MAX_BATCH_BODY)))
@@ -63,6 +64,14 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/api/v1/recommendations", get(api::findings::recommendations))
         .route("/api/v1/suppressions", get(api::findings::suppressions).post(api::findings::suppress))
         .route("/api/v1/suppressions/{id}", delete(api::findings::unsuppress))
+        .route("/api/v1/threat-lists", get(api::threats::list))
+        .route(
+            "/api/v1/threat-lists/{name}",
+            put(api::threats::put)
+                .layer(DefaultBodyLimit::max(MAX_LIST_BODY))
+                .patch(api::threats::switch)
+                .delete(api::threats::remove),
+        )
         .route("/api/v1/devices", get(api::devices::list))
         .route("/api/v1/devices/{id}", get(api::devices::one));
     let people = Router::new()
@@ -85,6 +94,13 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/alerts/suppressions/remove", post(pages::findings::unsuppress))
         .route("/alerts/{id}", get(pages::findings::one))
         .route("/recommendations", get(pages::findings::recommendations))
+        .route(
+            "/threats",
+            get(pages::threats::show)
+                .post(pages::threats::upload)
+                .layer(DefaultBodyLimit::max(MAX_LIST_BODY)),
+        )
+        .route("/threats/change", post(pages::threats::change))
         .route("/plans", get(pages::plans::show).post(pages::plans::add))
         .route("/plans/cancel", post(pages::plans::cancel))
         .route("/plans/managed", post(pages::plans::import).layer(DefaultBodyLimit::max(MAX_LIST_BODY)))

@@ -8,6 +8,7 @@ mod guard;
 pub mod install;
 pub mod plans;
 pub mod sensors;
+pub mod threats;
 mod told;
 
 use std::sync::Arc;

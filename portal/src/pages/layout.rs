@@ -17,6 +17,8 @@ pub enum Place {
     Alerts,
     /// What should be changed.
     Recommendations,
+    /// What sensors compare with.
+    Threats,
     /// What is committed to.
     Plans,
     /// Who changed what.
@@ -25,12 +27,13 @@ pub enum Place {
     Elsewhere,
 }
 
-const PLACES: [(Place, &str, &str); 7] = [
+const PLACES: [(Place, &str, &str); 8] = [
     (Place::GettingStarted, "/getting-started", "Getting started"),
     (Place::Sensors, "/sensors", "Sites and sensors"),
     (Place::Devices, "/devices", "Device inventory"),
     (Place::Alerts, "/alerts", "Alerts"),
     (Place::Recommendations, "/recommendations", "Recommendations"),
+    (Place::Threats, "/threats", "Threat lists"),
     (Place::Plans, "/plans", "Plans and pricing"),
     (Place::Audit, "/audit", "Audit log"),
 ];

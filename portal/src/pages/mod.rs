@@ -15,6 +15,7 @@ pub mod link;
 pub mod login;
 pub mod plans;
 pub mod sensors;
+pub mod threats;
 
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};

@@ -9,3 +9,4 @@ pub mod password;
 pub mod plan;
 pub mod registration;
 pub mod role;
+pub mod threats;

@@ -56,6 +56,12 @@ actions! {
     SuppressionAdded = "suppression.added", "Suppression rule added";
     /// A rule that hides findings was removed.
     SuppressionRemoved = "suppression.removed", "Suppression rule removed";
+    /// A threat list was uploaded.
+    ThreatListAdded = "threat_list.added", "Threat list uploaded";
+    /// A threat list was turned on or off.
+    ThreatListSwitched = "threat_list.switched", "Threat list switched";
+    /// A threat list was removed.
+    ThreatListRemoved = "threat_list.removed", "Threat list removed";
     /// An account was added.
     UserAdded = "user.added", "Account added";
     /// An account was removed.

@@ -21,6 +21,7 @@ mod ingest;
 mod plans;
 mod preferences;
 mod sensors;
+mod threats;
 mod zones;
 
 use std::path::Path;
@@ -41,6 +42,7 @@ pub use engine::{choose as choose_database, DatabaseError};
 pub use findings::{FindingPage, FindingQuery, Followed, KeptFinding, Status, Suppression, MAX_CHANGED};
 pub use plans::current as current_plan;
 pub use sensors::{Certificate, NewSensor, Sensor, SensorDeletion, SITE};
+pub use threats::{KeptList, ListChange, SensorThreats};
 pub use zones::{Edited, SensorEdit};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");

@@ -14,3 +14,4 @@ mod pages;
 mod plans;
 mod replicas;
 mod support;
+mod threats;
