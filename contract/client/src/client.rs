@@ -10,7 +10,8 @@ use eyot_contract::path::ALIVE;
 use eyot_contract::settings::Proxy;
 use eyot_contract::{Refusal, RefusalCode, Timestamp};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{CONTENT_TYPE, DATE, USER_AGENT};
+use hyper::header::{CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT};
+use hyper::http::response;
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
@@ -56,6 +57,17 @@ pub struct Client {
     stranger: Stranger,
     admitted: Admitted,
     timeout: Duration,
+}
+
+/// What came back to [`Client::send`], whatever its status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Status code.
+    pub status: u16,
+    /// The `Retry-After` field as it stands there.
+    pub retry_after: Option<String>,
+    /// Body, at most [`MAX_BODY_BYTES`].
+    pub body: Vec<u8>,
 }
 
 /// The portal's sign of life.
@@ -174,6 +186,53 @@ impl Client {
         }
     }
 
+    /// Sends any request to a host that does not speak the contract. `target` is path and query; neither it nor the
+    /// header fields stand in an error, since they may authorise.
+    ///
+    /// # Errors
+    /// Any [`ClientError`] but those about a status: what the host answered is the caller's to judge.
+    pub async fn send(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Result<Reply, ClientError> {
+        let shown = target.split('?').next().unwrap_or_default();
+        let method = Method::from_bytes(method.as_bytes())
+            .map_err(|_| self.unreadable(shown, "no request can be made: unknown method".to_owned()))?;
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{target}", self.portal.to_string().trim_end_matches('/')))
+            .header(USER_AGENT, concat!("eyot/", env!("CARGO_PKG_VERSION")));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|e| self.unreadable(shown, format!("no request can be made: {e}")))?;
+        match self.answered(&self.transport, request, shown, self.timeout).await {
+            Ok((parts, body)) => Ok(Reply {
+                status: parts.status.as_u16(),
+                retry_after: parts.headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()).map(str::to_owned),
+                body: body.to_vec(),
+            }),
+            // the host has no sign of life to measure its clock by, so the certificate's dates are all that is said
+            Err(Failure::Dates { not_before, not_after, issuer }) => Err(ClientError::Certificate {
+                host: self.host.clone(),
+                reason: format!(
+                    "it is valid from {} to {} only; is this machine's clock right?",
+                    Timestamp::from_seconds(not_before),
+                    Timestamp::from_seconds(not_after)
+                ),
+                issuer,
+            }),
+            Err(Failure::Stranger { told, inspects }) => Err(self.explain_stranger(told, inspects).await),
+            Err(Failure::NoTls(told)) => Err(self.explain_no_tls(told).await),
+            Err(Failure::Told(error)) => Err(error),
+        }
+    }
+
     async fn exchange(
         &self,
         transport: &Transport,
@@ -190,6 +249,20 @@ impl Client {
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(|e| self.unreadable(path, format!("no request can be made: {e}")))?;
+        let (parts, body) = self.answered(transport, request, path, limit).await?;
+        if parts.status.is_success() {
+            return Ok((parts.headers, body));
+        }
+        Err(Failure::Told(self.refusal(path, parts.status, &body)))
+    }
+
+    async fn answered(
+        &self,
+        transport: &Transport,
+        request: Request<Full<Bytes>>,
+        path: &str,
+        limit: Duration,
+    ) -> Result<(response::Parts, Bytes), Failure> {
         let answered = async {
             let response = transport.request(request).await.map_err(|e| self.failure(&e))?;
             let (parts, body) = response.into_parts();
@@ -200,17 +273,13 @@ impl Client {
                 .to_bytes();
             Ok((parts, body))
         };
-        let (parts, body) = tokio::time::timeout(limit, answered).await.unwrap_or_else(|_| {
+        tokio::time::timeout(limit, answered).await.unwrap_or_else(|_| {
             Err(Failure::Told(ClientError::Timeout {
                 host: self.host.clone(),
                 seconds: limit.as_secs().max(1),
                 step: "waiting for its answer",
             }))
-        })?;
-        if parts.status.is_success() {
-            return Ok((parts.headers, body));
-        }
-        Err(Failure::Told(self.refusal(path, parts.status, &body)))
+        })
     }
 
     fn refusal(&self, path: &str, status: StatusCode, body: &[u8]) -> ClientError {

@@ -14,6 +14,6 @@ mod route;
 mod stranger;
 mod trust;
 
-pub use client::{Alive, Builder, Client, DEFAULT_TIMEOUT, MAX_BODY_BYTES};
+pub use client::{Alive, Builder, Client, Reply, DEFAULT_TIMEOUT, MAX_BODY_BYTES};
 pub use error::ClientError;
-pub use trust::{ca_pin, certificate_life, Trust};
+pub use trust::{ca_pin, certificate_life, Trust, SYSTEM_ROOTS};

@@ -29,7 +29,12 @@ pub enum Trust {
     Pin(CaPin),
     /// The CAs in this PEM text; for an appliance that has enrolled and keeps the portal's CA.
     CaPem(String),
+    /// The roots that the system believes, PEM ([`SYSTEM_ROOTS`]); for hosts that are not the portal.
+    Roots(String),
 }
+
+/// Where Debian and Ubuntu keep the roots that the system believes, the operator's own among them.
+pub const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// The pin of the first certificate in a PEM text.
 ///
@@ -91,6 +96,14 @@ impl Judge {
             Trust::Pin(pin) => Some(*pin),
             Trust::CaPem(pem) => {
                 add_roots(&mut own, pem, "the portal's CA")?;
+                None
+            }
+            Trust::Roots(pem) => {
+                // one root in a system's bundle that cannot be read must not shut out the others
+                let readable = CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(Result::ok);
+                if own.add_parsable_certificates(readable).0 == 0 {
+                    return Err(material("the system's roots", "they hold no certificate".to_owned()));
+                }
                 None
             }
         };
