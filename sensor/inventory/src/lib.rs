@@ -29,4 +29,6 @@ pub use inventory::{Inventory, MAX_DEVICES, MAX_FACT_BYTES, PRESENT_FOR, RETENTI
 pub use networks::{LocalNetworks, Network};
 pub use readings::Reading;
 
-pub use store::{LearntRow, Spool, SpoolState, Store, StoreError, MAX_SPOOLED};
+pub use store::{
+    LearntRow, Outbox, OutboxState, Outgoing, Spool, SpoolState, Store, StoreError, MAX_SPOOLED,
+};

@@ -3,7 +3,7 @@
 use eyot_contract::{Finding, Timestamp};
 use rusqlite::{params, Connection, TransactionBehavior};
 
-use super::{Store, StoreError};
+use super::{outbox, Store, StoreError, MAX_SPOOLED};
 
 /// Something that is usual on this network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,9 +85,17 @@ impl Store {
                      queued_at = coalesce(queued_at, excluded.queued_at)",
                 )
                 .and_then(|mut s| {
-                    s.execute(params![finding.id, finding.last_seen.0, report.then_some(now.0), text])
+                    s.execute(params![
+                        finding.id,
+                        finding.last_seen.0,
+                        (*report && self.portal).then_some(now.0),
+                        text
+                    ])
                 })
                 .map_err(&failed)?;
+            if *report {
+                outbox::put_finding(&transaction, &finding.id, &text, now)?;
+            }
         }
         for row in learnt {
             transaction
@@ -100,6 +108,7 @@ impl Store {
                 })
                 .map_err(&failed)?;
         }
+        outbox::enforce_bound(&transaction, MAX_SPOOLED)?;
         transaction.commit().map_err(&failed)
     }
 }

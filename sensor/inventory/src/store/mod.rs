@@ -2,10 +2,12 @@
 //!
 //! The inventory in memory is the master; [`Store::save`] writes what changed in one transaction, so that a kill at any
 //! moment leaves the file as it was after some save. Records for the portal are put into the spool in the same
-//! transaction that notes them as reported. [`Spool`] is the uplink's own connection to the same file.
+//! transaction that notes them as reported. [`Spool`] is the uplink's own connection to the same file,
+//! [`Outbox`] that of each other destination.
 
 mod decisions;
 mod findings;
+mod outbox;
 mod schema;
 mod spool;
 
@@ -19,6 +21,7 @@ use eyot_dissect::Field;
 use rusqlite::{params, Connection, Transaction, TransactionBehavior};
 
 pub use findings::LearntRow;
+pub use outbox::{Outbox, OutboxState, Outgoing};
 pub use spool::{Spool, SpoolState, MAX_SPOOLED};
 
 use crate::addresses::{Address, AddressSource};
@@ -95,6 +98,8 @@ pub struct Store {
     connection: Connection,
     /// Number of the decisions that the inventory follows.
     decisions: Option<String>,
+    /// Whether the portal is to be told.
+    portal: bool,
 }
 
 impl Store {
@@ -103,7 +108,7 @@ impl Store {
     /// # Errors
     /// When it cannot be made or is something else.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Ok(Self { connection: schema::open(path.as_ref())?, decisions: None })
+        Ok(Self { connection: schema::open(path.as_ref())?, decisions: None, portal: true })
     }
 
     /// Opens an existing file for looking, also beside a running sensor.
@@ -111,7 +116,7 @@ impl Store {
     /// # Errors
     /// When it is not there or is something else.
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Ok(Self { connection: schema::open_read_only(path.as_ref())?, decisions: None })
+        Ok(Self { connection: schema::open_read_only(path.as_ref())?, decisions: None, portal: true })
     }
 
     /// Everything in it.
@@ -153,18 +158,24 @@ impl Store {
                     .and_then(|mut s| s.execute([number(*mac)]))
                     .map_err(&failed)?;
             }
+            outbox::forget_device(&transaction, *mac).map_err(&failed)?;
         }
         for device in changed.iter().filter_map(|mac| inventory.device(*mac)) {
             write(&transaction, device).map_err(&failed)?;
         }
         for record in report.iter().filter_map(|mac| inventory.record(*mac)) {
-            spool::put(&transaction, &record, now)?;
+            let text = serde_json::to_string(&record).map_err(|source| StoreError::Record { source })?;
+            if self.portal {
+                spool::put(&transaction, record.mac, &text, now)?;
+            }
+            outbox::put_device(&transaction, record.mac, &text, now)?;
             transaction
                 .prepare_cached("UPDATE device SET reported_at = ?2 WHERE mac = ?1")
                 .and_then(|mut s| s.execute([number(record.mac), now.0]))
                 .map_err(&failed)?;
         }
         spool::enforce_bound(&transaction)?;
+        outbox::enforce_bound(&transaction, MAX_SPOOLED)?;
         transaction.commit().map_err(&failed)?;
 
         inventory.forgotten.clear();

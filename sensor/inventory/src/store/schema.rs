@@ -18,7 +18,7 @@ use super::StoreError;
 /// Version of the tables below, kept in the file's `user_version`.
 const SCHEMA_VERSION: i64 = STEPS.len() as i64;
 /// What makes each version of the one before.
-const STEPS: [&str; 2] = [TABLES, FINDINGS_AND_DECISIONS];
+const STEPS: [&str; 3] = [TABLES, FINDINGS_AND_DECISIONS, DESTINATIONS];
 /// How long a writer waits for the other one (inventory, uplink).
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -106,6 +106,37 @@ CREATE TABLE decision (
     PRIMARY KEY (kind, mac, key)
 ) WITHOUT ROWID;
 INSERT INTO meta (key, value) VALUES ('decisions', '0');
+";
+
+/// Since version 3: destinations besides the portal, whose records go on waiting in `spool` and `finding`.
+const DESTINATIONS: &str = "
+CREATE TABLE destination (
+    name TEXT PRIMARY KEY,
+    sequence INTEGER NOT NULL DEFAULT 0,
+    dropped INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+-- message content that some destination waits for, once; kind: in the order in which it is given up
+CREATE TABLE content (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    record TEXT NOT NULL,
+    UNIQUE (kind, key)
+);
+CREATE INDEX content_worth ON content (kind, id);
+CREATE TABLE waiting (
+    destination TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    queued_at INTEGER NOT NULL,
+    PRIMARY KEY (destination, id)
+) WITHOUT ROWID;
+CREATE INDEX waiting_order ON waiting (destination, queued_at, id);
+CREATE INDEX waiting_content ON waiting (id);
+-- the batch that is being sent to each destination
+CREATE TABLE sending (
+    destination TEXT PRIMARY KEY,
+    batch TEXT NOT NULL
+) WITHOUT ROWID;
 ";
 
 /// Opens the file for writing and brings it to the present schema.

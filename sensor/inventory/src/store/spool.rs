@@ -16,7 +16,7 @@
 
 use std::path::Path;
 
-use eyot_contract::{DeviceBatch, DeviceRecord, Timestamp, MAX_BATCH_DEVICES, MAX_BATCH_FINDINGS};
+use eyot_contract::{DeviceBatch, DeviceRecord, MacAddr, Timestamp, MAX_BATCH_DEVICES, MAX_BATCH_FINDINGS};
 use rusqlite::{params, Connection, OptionalExtension, TransactionBehavior};
 use uuid::Uuid;
 
@@ -186,15 +186,14 @@ impl Spool {
     }
 }
 
-/// Queues a record. A record already waiting keeps its place in the queue, with the new content.
-pub fn put(connection: &Connection, record: &DeviceRecord, now: Timestamp) -> Result<(), StoreError> {
-    let text = serde_json::to_string(record).map_err(|source| StoreError::Record { source })?;
+/// Queues a device's record, given as JSON. A record already waiting keeps its place in the queue, with the new content.
+pub fn put(connection: &Connection, mac: MacAddr, text: &str, now: Timestamp) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "INSERT INTO spool (mac, queued_at, record) VALUES (?1, ?2, ?3)
              ON CONFLICT (mac) DO UPDATE SET record = excluded.record",
         )
-        .and_then(|mut s| s.execute(params![number(record.mac), now.0, text]))
+        .and_then(|mut s| s.execute(params![number(mac), now.0, text]))
         .map(drop)
         .map_err(StoreError::step("queue a record"))
 }
