@@ -37,6 +37,12 @@ readonly SITE_PACKAGES=(
   squid-openssl chrony faketime libfaketime dnsmasq-base nftables iproute2 ethtool curl python3 openssl apt
 )
 
+# The portal in a browser, with a sensor that hears a capture.
+# Node packaged by others brings npm along and conflicts with the archive's.
+BROWSER_PACKAGES=(chromium curl iproute2 procps tcpreplay python3 openssl)
+command -v npm >/dev/null || BROWSER_PACKAGES+=(nodejs npm)
+readonly BROWSER_PACKAGES
+
 install_packages() { # PACKAGE...
   local -a missing
   mapfile -t missing < <(comm -13 \
@@ -118,6 +124,6 @@ setup_build() {
 }
 
 setup_test() {
-  install_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${SITE_PACKAGES[@]}"
+  install_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${SITE_PACKAGES[@]}" "${BROWSER_PACKAGES[@]}"
   setup_build
 }
