@@ -100,13 +100,19 @@ impl Artefact {
         &self.path
     }
 
+    /// Makes what was written so far durable. [`commit`](Artefact::commit) does so too; this is for having it done meanwhile.
+    pub fn sync(&self) -> Result<(), ArtefactError> {
+        let failed = |source| ArtefactError::Io { step: "sync", path: self.partial.clone(), source };
+        self.file.sync_all().map_err(failed)
+    }
+
     /// Makes everything durable and gives the file its name, replacing an older one.
     pub fn commit(mut self) -> Result<(), ArtefactError> {
         let failed = |step, path: &Path| {
             let path = path.to_owned();
             move |source| ArtefactError::Io { step, path, source }
         };
-        self.file.sync_all().map_err(failed("sync", &self.partial))?;
+        self.sync()?;
         fs::rename(&self.partial, &self.path).map_err(failed("rename", &self.partial))?;
         self.committed = true;
         let parent = match self.path.parent() {

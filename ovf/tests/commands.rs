@@ -362,14 +362,31 @@ fn an_interrupted_run_leaves_nothing() {
     }
 }
 
-#[test]
-fn killed_at_ten_moments_no_final_name_is_ever_invalid() {
+/// Numbers for the moments of a kill: those of EYOT_KILL_SEED, or of the clock. What is printed shows up when it fails.
+fn moments() -> impl Iterator<Item = u32> {
+    let seed = std::env::var("EYOT_KILL_SEED").ok().map(|s| s.parse().unwrap()).unwrap_or_else(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        now.as_nanos() as u64
+    });
+    println!("to have these moments again: EYOT_KILL_SEED={seed}");
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    std::iter::repeat_with(move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u32 % 1000
+    })
+}
+
+/// Kills a run at ten moments of its time, each of which may find any step of it, then lets one end.
+fn killed_at_ten_moments(more: &[&str], vhdx: &str) {
     let dir = tempfile::tempdir().unwrap();
     let raw = disk(dir.path(), "raw", 50 * MIB, &[(0, prose(40 << 20))]);
     let out = dir.path().join("out");
     let spawn = || {
         program()
             .args(["images", raw.to_str().unwrap(), "--out-dir", out.to_str().unwrap(), "--name", "a", "-q"])
+            .args(more)
             .spawn()
             .unwrap()
     };
@@ -377,6 +394,9 @@ fn killed_at_ten_moments_no_final_name_is_ever_invalid() {
         let path = out.join(name);
         match name {
             "a.ova" | "a.vhdx" => eyot_image(&["verify", "-q", path.to_str().unwrap()]).status.success(),
+            "a.vhdx.zip" => {
+                Command::new("python3").args(["-m", "zipfile", "-t"]).arg(&path).status().unwrap().success()
+            }
             "SHA256SUMS" => {
                 let check = format!("cd '{}' && sha256sum -c SHA256SUMS", out.display());
                 Command::new("sh").args(["-c", &check]).output().unwrap().status.success()
@@ -388,21 +408,37 @@ fn killed_at_ten_moments_no_final_name_is_ever_invalid() {
     let begun = Instant::now();
     assert!(spawn().wait().unwrap().success());
     let whole = begun.elapsed();
-    for moment in 1..=10 {
+    for moment in moments().take(10) {
         fs::remove_dir_all(&out).unwrap();
         let mut child = spawn();
-        std::thread::sleep(whole * moment / 11);
+        std::thread::sleep(whole * moment / 1000);
         // Not asserted that it still runs: on a busy machine the moments shift, and every state must be valid.
         let _ = child.kill();
         child.wait().unwrap();
         let left = if out.exists() { names(&out) } else { Vec::new() };
         for name in left.iter().filter(|name| !name.ends_with(".partial")) {
-            assert!(sound(name), "{name} is invalid after a kill at moment {moment}: {left:?}");
+            assert!(sound(name), "{name} is invalid after a kill at {moment}/1000 of the time: {left:?}");
         }
         fs::create_dir_all(&out).unwrap();
     }
+    // Over what the last kill left, so that a half-made file is met.
+    let mut child = spawn();
+    std::thread::sleep(whole / 2);
+    let _ = child.kill();
+    child.wait().unwrap();
     assert!(spawn().wait().unwrap().success());
     assert!(names(&out).iter().all(|name| !name.ends_with(".partial") && sound(name)), "{:?}", names(&out));
+    assert!(names(&out).iter().any(|name| name == vhdx), "{:?}", names(&out));
+}
+
+#[test]
+fn killed_at_ten_moments_no_final_name_is_ever_invalid() {
+    killed_at_ten_moments(&[], "a.vhdx");
+}
+
+#[test]
+fn killed_at_ten_moments_neither_is_an_archive() {
+    killed_at_ten_moments(&["--zip"], "a.vhdx.zip");
 }
 
 #[test]

@@ -165,8 +165,13 @@ pub fn images(c: Images, control: Control) -> Result<ExitCode> {
     let (mut ova, facts) = plan.finish(ova).with_context(|| writing(&ova_path))?;
     let (vhdx, vhdx_sha256) = vhdx.finish_hashed(&control).with_context(|| writing(&vhdx_path))?;
 
-    // The OVA's front was written last, so its digest takes a look at the finished file.
-    let ova_sha256 = reread(&mut ova, facts.bytes, &control)?;
+    // The OVA's front was written last, so its digest takes a look at the finished file, while the other goes to disk.
+    let ova_sha256 = std::thread::scope(|scope| {
+        let syncing = scope.spawn(|| vhdx.sync());
+        let sha256 = reread(&mut ova, facts.bytes, &control);
+        syncing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        sha256
+    })?;
     let mut lines = format!("{ova_sha256}  {ova_name}\n{vhdx_sha256}  {vhdx_name}\n");
     let mut artefacts = vec![ova, vhdx];
     for script in scripts(&profile) {

@@ -16,7 +16,7 @@ use thiserror::Error;
 
 pub use qcow2::Qcow2Disk;
 pub use raw::RawDisk;
-pub use survey::{block_range, Block, ContentId, Survey};
+pub use survey::{block_hash, block_range, Block, ContentId, Survey};
 
 /// Sector size in which disks are measured.
 pub const SECTOR_BYTES: u64 = 512;

@@ -3,6 +3,7 @@
 //! [`in_order`] is the only place where threads, queues and bounds are made; [`Survey`](crate::disk::Survey) and
 //! [`pack`] run on it. A fixed number of blocks is on its way at any time, so memory does not grow with the disk.
 
+mod buffers;
 mod order;
 mod pack;
 
@@ -15,14 +16,15 @@ use thiserror::Error;
 use crate::disk::DiskError;
 use crate::progress::Progress;
 
+pub use buffers::{Buffer, Buffers};
 pub use order::in_order;
 pub use pack::{compressor, pack, Packet, Sink, COMPRESSION_LEVEL};
 
 /// Most threads a pass uses.
 pub const MAX_THREADS: usize = 64;
-/// Most blocks on their way between the disk and the writers. Each holds up to 1 MiB read and 1 MiB compressed, so the
-/// bound on memory is about 80 MiB.
-pub const MAX_BLOCKS_IN_FLIGHT: usize = 36;
+/// Most blocks on their way between the disk and the queues of the writers. Each holds up to 1 MiB read, as much compressed
+/// for a VMDK and as much for a ZIP, so the bound on memory is about 120 MiB.
+pub const MAX_BLOCKS_IN_FLIGHT: usize = 32;
 
 /// How a pass is run.
 #[derive(Debug, Clone)]

@@ -7,8 +7,8 @@ use std::thread;
 use crossbeam_channel::bounded;
 use libdeflater::{CompressionLvl, Compressor};
 
-use super::{in_order, Control, PassError};
-use crate::disk::{block_range, Block, Disk, Survey, GRAINS_PER_BLOCK, GRAIN_BYTES};
+use super::{in_order, Buffer, Buffers, Control, PassError};
+use crate::disk::{block_hash, block_range, Block, Disk, Survey, GRAINS_PER_BLOCK, GRAIN_BYTES};
 use crate::vmdk;
 use crate::zip::splice;
 
@@ -23,13 +23,13 @@ pub struct Packet {
     /// What the survey knows of it.
     pub block: Block,
     /// Its bytes; the disk's last block may be short.
-    pub data: Vec<u8>,
+    pub data: Buffer,
     /// When a VMDK is wanted: the block's grains as they stand in the file, marker in front, padded to sectors.
-    pub grains: Vec<u8>,
+    pub grains: Buffer,
     /// Length in sectors of each grain in `grains`; 0 for a grain that holds nothing.
     pub grain_sectors: [u16; GRAINS_PER_BLOCK as usize],
     /// When a ZIP is wanted: the whole block as a piece of a deflate stream.
-    pub deflated: Vec<u8>,
+    pub deflated: Buffer,
 }
 
 /// A writer that takes blocks in ascending order.
@@ -59,19 +59,20 @@ pub fn pack(
     let total: u64 = survey.blocks().iter().map(|b| length(b, size)).sum();
     let phase = control.progress.phase("writing", total);
 
+    let buffers = Buffers::default();
     let prepare = |compressor: &mut Compressor, block: Block| {
         let range = block_range(block.index, size);
-        let mut data = vec![0u8; (range.end - range.start) as usize];
+        let mut data = buffers.of_length((range.end - range.start) as usize);
         disk.read_at(&mut data, range.start)?;
-        if crc32c::crc32c(&data) != block.crc {
+        if block_hash(&data) != block.hash {
             return Err(disk.changed_at(range.start).into());
         }
         let mut packet = Packet {
             block,
             data,
-            grains: Vec::new(),
+            grains: buffers.empty(),
             grain_sectors: [0; GRAINS_PER_BLOCK as usize],
-            deflated: Vec::new(),
+            deflated: buffers.empty(),
         };
         if wants_grains {
             compress(compressor, &mut packet);
