@@ -72,7 +72,11 @@ pub fn router(portal: Arc<Portal>) -> Router {
                 .patch(api::threats::switch)
                 .delete(api::threats::remove),
         )
-        .route("/api/v1/devices", get(api::devices::list))
+        .route("/api/v1/retention", get(api::decisions::retention).put(api::decisions::set_retention))
+        .route(
+            "/api/v1/devices",
+            get(api::devices::list).patch(api::decisions::edit).delete(api::decisions::delete),
+        )
         .route("/api/v1/devices/{id}", get(api::devices::one));
     let people = Router::new()
         .route("/", get(pages::first))
@@ -87,6 +91,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/sensors/{id}/activation", post(pages::sensors::reissue))
         .route("/sensors/{id}/delete", get(pages::sensors::confirm_deletion).post(pages::sensors::delete))
         .route("/devices", get(pages::inventory::list))
+        .route("/devices/change", post(pages::decisions::change))
         .route("/devices/columns", post(pages::inventory::choose_columns))
         .route("/alerts", get(pages::findings::alerts))
         .route("/alerts/work", post(pages::findings::work))

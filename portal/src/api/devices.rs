@@ -11,10 +11,13 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{App, Problem, Refused, Sensor, Told, Viewer};
-use crate::store::{Column, Device, DeviceQuery, Order, Sighting};
+use crate::rules::decisions::IMPORTANCES;
+use crate::store::{Column, Decisions, Device, DeviceQuery, Order, Sighting};
 
 /// Devices per page unless asked otherwise.
 pub const PAGE: i64 = 50;
+/// What a device can be for a while.
+pub const STATES: [&str; 3] = ["new", "transient", "unclassified"];
 /// Most devices per page.
 pub const MAX_PAGE: i64 = 1000;
 
@@ -58,6 +61,14 @@ pub struct Asked {
     pub vendor: String,
     /// Sensor id.
     pub sensor: String,
+    /// `yes`, `no` or `unknown`.
+    pub authorized: String,
+    /// `low`, `normal` or `high`.
+    pub importance: String,
+    /// A tag.
+    pub tag: String,
+    /// `new`, `transient` or `unclassified`.
+    pub state: String,
     /// Column to sort by.
     pub sort: String,
     /// `asc` or `desc`.
@@ -90,6 +101,15 @@ impl Asked {
             "" => None,
             id => Some(id.parse().map_err(|_| format!("sensor: \"{id}\" is not a sensor's id"))?),
         };
+        for (name, value, known) in [
+            ("authorized", &self.authorized, ["yes", "no", "unknown"]),
+            ("importance", &self.importance, IMPORTANCES),
+            ("state", &self.state, STATES),
+        ] {
+            if !value.is_empty() && !known.contains(&value.as_str()) {
+                return Err(format!("{name}: \"{value}\" is not one of {}", known.join(", ")));
+            }
+        }
         let limit = self.per_page.unwrap_or(PAGE).clamp(1, MAX_PAGE);
         Ok(DeviceQuery {
             search: self.search.clone(),
@@ -97,6 +117,11 @@ impl Asked {
             class: self.class.clone(),
             vendor: self.vendor.clone(),
             sensor,
+            authorized: self.authorized.clone(),
+            importance: self.importance.clone(),
+            tag: self.tag.clone(),
+            state: self.state.clone(),
+            now: Timestamp::now(),
             by,
             order,
             offset: (self.page.unwrap_or(1).max(1) - 1).saturating_mul(limit),
@@ -112,6 +137,7 @@ pub struct DeviceView {
     zone: String,
     sensor: String,
     sensor_id: Uuid,
+    decisions: Decisions,
     #[serde(flatten)]
     record: serde_json::Map<String, serde_json::Value>,
 }
@@ -135,6 +161,7 @@ impl DeviceView {
             zone: device.zone.clone(),
             sensor: device.sensor_name.clone(),
             sensor_id: device.sensor,
+            decisions: device.decisions.clone(),
             record,
         }
     }

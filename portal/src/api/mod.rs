@@ -2,6 +2,7 @@
 //!
 //! Sensors get [`Refusal`]s as the contract has them; programs get a [`Problem`].
 
+pub mod decisions;
 pub mod devices;
 pub mod findings;
 mod guard;

@@ -7,9 +7,9 @@ use maud::{html, Markup};
 use uuid::Uuid;
 
 use super::inventory::percent;
-use super::label::label_or_unknown;
+use super::label::{label, label_or_unknown};
 use super::layout::{page, Place};
-use super::{findings, missing, Failed};
+use super::{decisions, findings, missing, Failed};
 use crate::api::findings::PAGE;
 use crate::api::{App, Viewer};
 use crate::moments::{moment, relative};
@@ -32,6 +32,7 @@ pub async fn one(State(portal): App, Viewer(user): Viewer, Path(id): Path<Uuid>)
         p.path { a href="/devices" { "Device inventory" } }
         h1 { (title) }
         (attributes(&device, Timestamp::now()))
+        @if user.role.may_change() { (decisions::form(&device)) }
         (findings::of_device(&open, record.mac))
         @for sighting in &sightings { (evidence(sighting)) }
     };
@@ -63,12 +64,40 @@ fn attributes(device: &Device, now: Timestamp) -> Markup {
         ("First seen", moment(record.first_seen)),
         ("Last activity", format!("{} ({})", moment(record.last_seen), relative(record.last_seen, now))),
         ("Zone", device.zone.clone()),
+        ("Authorised", yes_or_no(device.decisions.authorized).to_owned()),
+        ("Importance", label(&device.decisions.importance)),
+        ("Tags", list(device.decisions.tags.clone())),
+        (
+            "Location",
+            list(vec![device.decisions.location.clone()].into_iter().filter(|l| !l.is_empty()).collect()),
+        ),
+        ("Notes", list(vec![device.decisions.notes.clone()].into_iter().filter(|n| !n.is_empty()).collect())),
     ];
     html! {
         section.card aria-labelledby="attributes" {
             h2 #attributes { "Attributes" }
             dl.facts { @for (name, value) in facts { dt { (name) } dd { (value) } } }
+            @if !device.decisions.decided.is_empty() {
+                p.hint {
+                    "Set by hand: "
+                    @for (at, (field, decided)) in device.decisions.decided.iter().enumerate() {
+                        @if at > 0 { "; " }
+                        (label(field)) " by " (decided.by) ", " (moment(decided.at))
+                        @if device.decisions.locked.contains(field) { " (locked)" }
+                    }
+                    "."
+                }
+            }
         }
+    }
+}
+
+/// A decision in words.
+pub(super) fn yes_or_no(said: Option<bool>) -> &'static str {
+    match said {
+        None => "Not decided",
+        Some(true) => "Yes",
+        Some(false) => "No",
     }
 }
 

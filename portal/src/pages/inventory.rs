@@ -7,6 +7,8 @@ use axum::Form;
 use eyot_contract::Timestamp;
 use maud::{html, Markup};
 
+use super::decisions;
+use super::device::yes_or_no;
 use super::label::{label, label_or_unknown};
 use super::layout::{page, Place};
 use super::{link, refusal, Failed};
@@ -52,10 +54,17 @@ pub async fn list(
         @if found.devices.is_empty() {
             p { "No device matches. The inventory fills some minutes after a sensor has connected." }
         } @else {
-            div.wide tabindex="0" role="region" aria-label="Devices" {
-                table {
-                    thead { tr { @for column in &shown { (heading(*column, &asked, &query)) } } }
-                    tbody { @for device in &found.devices { (row(device, &shown, now)) } }
+            form method="post" action="/devices/change" {
+                input type="hidden" name="back" value=(address("/devices", &asked, asked.page));
+                @if user.role.may_change() { (decisions::bulk()) }
+                div.wide tabindex="0" role="region" aria-label="Devices" {
+                    table {
+                        thead { tr {
+                            @if user.role.may_change() { th scope="col" { span.unseen { "Chosen" } } }
+                            @for column in &shown { (heading(*column, &asked, &query)) }
+                        } }
+                        tbody { @for device in &found.devices { (row(&user, device, &shown, now)) } }
+                    }
                 }
             }
             (pager(&asked, &query, &found))
@@ -79,6 +88,10 @@ fn sorted(path: &str, asked: &Asked, page: Option<i64>, sort: &str, order: &str)
             ("type", asked.device_type.clone()),
             ("vendor", asked.vendor.clone()),
             ("sensor", asked.sensor.clone()),
+            ("authorized", asked.authorized.clone()),
+            ("importance", asked.importance.clone()),
+            ("tag", asked.tag.clone()),
+            ("state", asked.state.clone()),
             ("sort", sort.to_owned()),
             ("order", order.to_owned()),
             ("per_page", text(asked.per_page)),
@@ -100,8 +113,11 @@ fn heading(column: Column, asked: &Asked, query: &DeviceQuery) -> Markup {
     }
 }
 
-fn row(device: &Device, shown: &[Column], now: Timestamp) -> Markup {
-    html! { tr { @for column in shown { (table_cell(device, *column, now)) } } }
+fn row(user: &User, device: &Device, shown: &[Column], now: Timestamp) -> Markup {
+    let name = device.record.hostname.clone().unwrap_or_else(|| device.record.mac.to_string());
+    html! { tr {
+    @if user.role.may_change() { td { input.plain type="checkbox" name="id" value=(device.id) aria-label={ "Choose " (name) }; } }
+    @for column in shown { (table_cell(device, *column, now)) } } }
 }
 
 fn table_cell(device: &Device, column: Column, now: Timestamp) -> Markup {
@@ -139,6 +155,10 @@ fn table_cell(device: &Device, column: Column, now: Timestamp) -> Markup {
             td.when { (cell(record.last_seen)) br; small { (relative(record.last_seen, now)) } }
         },
         Column::Confidence => html! { td.number { (percent(record.confidence)) } },
+        Column::Authorized => html! { td { (yes_or_no(device.decisions.authorized)) } },
+        Column::Importance => html! { td { (label(&device.decisions.importance)) } },
+        Column::Tags => html! { td { (join(&device.decisions.tags)) } },
+        Column::Location => html! { td { (device.decisions.location) } },
     }
 }
 
@@ -242,6 +262,10 @@ fn filters(asked: &Asked, choices: &Choices, sensors: &[Sensor]) -> Markup {
                     }
                 }
             }
+            (fixed("authorized", "Authorised", &asked.authorized, [("yes", "Yes"), ("no", "No"), ("unknown", "Not decided")]))
+            (fixed("importance", "Importance", &asked.importance, [("high", "High"), ("normal", "Normal"), ("low", "Low")]))
+            (fixed("state", "State", &asked.state, [("new", "New"), ("transient", "Transient"), ("unclassified", "Unclassified")]))
+            div { label for="tag" { "Tag" } input #tag name="tag" value=(asked.tag) autocomplete="off"; }
             div {
                 label for="per_page" { "Per page" }
                 select #per_page name="per_page" {
@@ -253,6 +277,18 @@ fn filters(asked: &Asked, choices: &Choices, sensors: &[Sensor]) -> Markup {
             @if !asked.sort.is_empty() { input type="hidden" name="sort" value=(asked.sort); }
             @if !asked.order.is_empty() { input type="hidden" name="order" value=(asked.order); }
             div.buttons { button type="submit" { "Apply" } " " a href="/devices" { "Reset" } }
+        }
+    }
+}
+
+fn fixed(name: &str, title: &str, chosen: &str, values: [(&str, &str); 3]) -> Markup {
+    html! {
+        div {
+            label for=(name) { (title) }
+            select id=(name) name=(name) {
+                option value="" { "All" }
+                @for (value, text) in values { option value=(value) selected[value == chosen] { (text) } }
+            }
         }
     }
 }
@@ -380,6 +416,10 @@ fn cells(device: &Device) -> Vec<String> {
         Column::Protocols => join(&record.protocols),
         Column::Zone => device.zone.clone(),
         Column::Confidence => format!("{:.2}", record.confidence),
+        Column::Authorized => yes_or_no(device.decisions.authorized).to_owned(),
+        Column::Importance => device.decisions.importance.clone(),
+        Column::Tags => join(&device.decisions.tags),
+        Column::Location => device.decisions.location.clone(),
     };
     Column::ALL.iter().map(text).collect()
 }

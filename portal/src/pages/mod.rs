@@ -5,6 +5,7 @@
 
 pub mod assets;
 pub mod audit;
+pub mod decisions;
 pub mod device;
 pub mod findings;
 pub mod getting_started;

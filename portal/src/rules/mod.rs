@@ -2,6 +2,7 @@
 
 pub mod committed;
 pub mod consolidation;
+pub mod decisions;
 pub mod enrolment;
 pub mod health;
 pub mod managed;

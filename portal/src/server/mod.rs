@@ -43,6 +43,8 @@ const FAREWELL: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: usize = 8192;
 /// How often the server's certificate is looked at.
 const RENEWAL: Duration = Duration::from_secs(3600);
+/// How often devices that nobody has seen for long are looked for.
+const RETENTION: Duration = Duration::from_secs(3600);
 /// Pause after a failed accept: out of file descriptors, mostly, which passes when connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -118,6 +120,7 @@ impl Server {
         let stopping = watch::Sender::new(false);
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let renewal = tokio::spawn(keep_certificate(self.portal.clone(), self.certificates, self.names));
+        let retention = tokio::spawn(keep_retention(self.portal.clone()));
         let mut stop = std::pin::pin!(stop);
         loop {
             let place = tokio::select! {
@@ -154,6 +157,7 @@ impl Server {
         drop(self.listener);
         stopping.send_replace(true);
         renewal.abort();
+        retention.abort();
         if tokio::time::timeout(FAREWELL, graceful.shutdown()).await.is_err() {
             tracing::warn!("some requests did not finish in time and were cut off");
         }
@@ -199,6 +203,20 @@ async fn converse(
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%from, %error, "a connection ended early");
+    }
+}
+
+async fn keep_retention(portal: Arc<Portal>) {
+    loop {
+        match portal.store.remove_unseen(Timestamp::now()).await {
+            Ok(0) => {}
+            Ok(devices) => tracing::info!(devices, "devices that no sensor has seen for long were removed"),
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "unseen devices could not be removed; this is tried again"
+            ),
+        }
+        tokio::time::sleep(RETENTION).await;
     }
 }
 

@@ -62,6 +62,14 @@ actions! {
     ThreatListSwitched = "threat_list.switched", "Threat list switched";
     /// A threat list was removed.
     ThreatListRemoved = "threat_list.removed", "Threat list removed";
+    /// Somebody set a device's attributes.
+    DeviceEdited = "device.edited", "Device edited";
+    /// A device was deleted.
+    DeviceDeleted = "device.deleted", "Device deleted";
+    /// Devices that no sensor had seen for long were removed.
+    DevicesExpired = "device.expired", "Unseen devices removed";
+    /// How long unseen devices are kept was changed.
+    RetentionChanged = "device.retention_changed", "Retention changed";
     /// An account was added.
     UserAdded = "user.added", "Account added";
     /// An account was removed.

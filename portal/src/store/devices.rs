@@ -1,11 +1,12 @@
 //! The inventory: search, filter, sort, page; one device with what each sensor says about it.
 
-use eyot_contract::{DeviceClass, DeviceRecord, DeviceType, Timestamp};
+use eyot_contract::{DeviceClass, DeviceRecord, DeviceType, Managed, Timestamp};
 use sqlx::any::AnyRow;
 use sqlx::query::Query;
 use sqlx::{Any, AnyPool, FromRow, Row};
 use uuid::Uuid;
 
+use super::decisions::{locked_of, Decisions};
 use super::ingest::read_record;
 use super::sensors::parse_id;
 use super::{Doing, Store, StoreError};
@@ -79,6 +80,14 @@ columns! {
     Zone = "zone", "Zone", "lower(z.name)";
     /// How sure the identification is.
     Confidence = "confidence", "Confidence", "d.confidence";
+    /// Whether it may be here.
+    Authorized = "authorized", "Authorised", "d.authorized";
+    /// How much it matters.
+    Importance = "importance", "Importance", "CASE d.importance WHEN 'low' THEN 0 WHEN 'high' THEN 2 ELSE 1 END";
+    /// Tags.
+    Tags = "tags", "Tags", "d.tags";
+    /// Where it stands.
+    Location = "location", "Location", "lower(d.location)";
 }
 
 impl Column {
@@ -110,6 +119,16 @@ pub struct DeviceQuery {
     pub vendor: String,
     /// A sensor that has seen it.
     pub sensor: Option<Uuid>,
+    /// `yes`, `no`, `unknown`, or empty for any.
+    pub authorized: String,
+    /// Importance, or empty for any.
+    pub importance: String,
+    /// A tag, or empty.
+    pub tag: String,
+    /// `new`, `transient`, `unclassified`, or empty for any.
+    pub state: String,
+    /// The moment by which a device is new or transient.
+    pub now: Timestamp,
     /// Sorted by.
     pub by: Column,
     /// Which way. Devices without a value come last either way.
@@ -128,6 +147,11 @@ impl Default for DeviceQuery {
             class: String::new(),
             vendor: String::new(),
             sensor: None,
+            authorized: String::new(),
+            importance: String::new(),
+            tag: String::new(),
+            state: String::new(),
+            now: Timestamp::now(),
             by: Column::LastSeen,
             order: Order::Descending,
             offset: 0,
@@ -149,6 +173,8 @@ pub struct Device {
     pub sensor_name: String,
     /// What all sensors together know; the evidence is with the sightings.
     pub record: DeviceRecord,
+    /// What people decided about it.
+    pub decisions: Decisions,
 }
 
 /// Some devices out of all that match.
@@ -208,11 +234,18 @@ struct DeviceRow {
     frames: i64,
     first_seen: i64,
     last_seen: i64,
+    authorized: Option<i64>,
+    importance: String,
+    tags: String,
+    location: String,
+    notes: String,
+    locked: String,
+    decided: String,
 }
 
 const COLUMNS: &str = "d.id, z.name AS zone, d.sensor_id, s.name AS sensor, d.mac, d.ips, d.vlans, d.hostname, d.vendor, \
      d.model, d.type, d.class, d.os, d.firmware, d.serial, d.confidence, d.randomized, d.protocols, d.frames, \
-     d.first_seen, d.last_seen";
+     d.first_seen, d.last_seen, d.authorized, d.importance, d.tags, d.location, d.notes, d.locked, d.decided";
 const FROM: &str = "FROM devices d JOIN zones z ON z.id = d.zone_id JOIN sensors s ON s.id = d.sensor_id";
 
 impl DeviceRow {
@@ -239,7 +272,16 @@ impl DeviceRow {
             last_seen: Timestamp(self.last_seen),
             evidence: Vec::new(),
             activity: Default::default(),
-            managed: Default::default(),
+            managed: Managed { authorized: self.authorized.map(|a| a != 0), ..Managed::default() },
+        };
+        let decisions = Decisions {
+            authorized: record.managed.authorized,
+            importance: self.importance,
+            tags: serde_json::from_str(&self.tags).map_err(list)?,
+            location: self.location,
+            notes: self.notes,
+            locked: locked_of(&self.locked),
+            decided: serde_json::from_str(&self.decided).map_err(list)?,
         };
         Ok(Device {
             id: parse_id(&self.id)?,
@@ -247,6 +289,7 @@ impl DeviceRow {
             sensor: parse_id(&self.sensor_id)?,
             sensor_name: self.sensor,
             record,
+            decisions,
         })
     }
 }
@@ -263,7 +306,7 @@ impl Condition {
         let mut all = Self::default();
         for word in query.search.split_whitespace().take(MAX_SEARCH_WORDS) {
             let escaped = word.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-            all.and("d.words LIKE ? ESCAPE '\\'", format!("%{escaped}%"));
+            all.and("(d.words LIKE ? ESCAPE '\\' OR d.own_words LIKE ? ESCAPE '\\')", format!("%{escaped}%"));
         }
         for (column, value) in
             [("d.type", &query.device_type), ("d.class", &query.class), ("d.vendor", &query.vendor)]
@@ -278,6 +321,33 @@ impl Condition {
             let seen = "EXISTS (SELECT 1 FROM sightings g WHERE g.device_id = d.id AND g.sensor_id = ?)";
             all.and(seen, sensor.to_string());
         }
+        match query.authorized.as_str() {
+            "yes" => all.join("d.authorized = 1"),
+            "no" => all.join("d.authorized = 0"),
+            UNKNOWN => all.join("d.authorized IS NULL"),
+            _ => {}
+        }
+        if !query.importance.is_empty() {
+            all.and("d.importance = ?", query.importance.clone());
+        }
+        if !query.tag.is_empty() {
+            let escaped = query.tag.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+            all.and("d.tags LIKE ? ESCAPE '\\'", format!("%\"{escaped}\"%"));
+        }
+        // as `DeviceRecord` has them
+        match query.state.as_str() {
+            "new" => all.join(&format!(
+                "d.authorized IS NULL AND d.first_seen > {}",
+                query.now.0 - DeviceRecord::NEW_FOR
+            )),
+            "transient" => all.join(&format!(
+                "d.last_seen - d.first_seen <= {} AND d.last_seen <= {}",
+                DeviceRecord::TRANSIENT_FOR,
+                query.now.0 - DeviceRecord::TRANSIENT_SILENCE
+            )),
+            "unclassified" => all.join("d.type IS NULL"),
+            _ => {}
+        }
         all
     }
 
@@ -289,7 +359,7 @@ impl Condition {
     fn and(&mut self, text: &str, value: String) {
         self.bound.push(value);
         let place = format!("${}", self.bound.len());
-        self.join(&text.replacen('?', &place, 1));
+        self.join(&text.replace('?', &place));
     }
 
     fn bind<'q>(

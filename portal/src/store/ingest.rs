@@ -174,10 +174,16 @@ async fn keep_device(
     sqlx::query_scalar(
         "INSERT INTO devices (id, zone_id, mac, ips, ip_order, vlans, hostname, vendor, model, type, class, os, \
          firmware, serial, confidence, randomized, protocols, frames, first_seen, last_seen, sensor_id, words, \
-         updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
-         $20, $21, $22, $23) ON CONFLICT (zone_id, mac) DO UPDATE SET ips = excluded.ips, \
-         ip_order = excluded.ip_order, vlans = excluded.vlans, hostname = excluded.hostname, \
-         vendor = excluded.vendor, model = excluded.model, type = excluded.type, class = excluded.class, \
+         updated_at, authorized) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+         $19, $20, $21, $22, $23, $24) ON CONFLICT (zone_id, mac) DO UPDATE SET ips = excluded.ips, \
+         ip_order = excluded.ip_order, vlans = excluded.vlans, \
+         hostname = CASE WHEN devices.locked LIKE '%|hostname|%' THEN devices.hostname ELSE excluded.hostname END, \
+         vendor = CASE WHEN devices.locked LIKE '%|vendor|%' THEN devices.vendor ELSE excluded.vendor END, \
+         model = CASE WHEN devices.locked LIKE '%|model|%' THEN devices.model ELSE excluded.model END, \
+         type = CASE WHEN devices.locked LIKE '%|type|%' THEN devices.type ELSE excluded.type END, \
+         class = CASE WHEN devices.locked LIKE '%|type|%' THEN devices.class ELSE excluded.class END, \
+         authorized = CASE WHEN devices.locked LIKE '%|authorized|%' THEN devices.authorized \
+         ELSE COALESCE(excluded.authorized, devices.authorized) END, \
          os = excluded.os, firmware = excluded.firmware, serial = excluded.serial, \
          confidence = excluded.confidence, randomized = excluded.randomized, protocols = excluded.protocols, \
          frames = excluded.frames, last_seen = excluded.last_seen, sensor_id = excluded.sensor_id, \
@@ -207,6 +213,7 @@ async fn keep_device(
     .bind(sensor)
     .bind(words(record))
     .bind(at.0)
+    .bind(record.managed.authorized.map(i64::from))
     .fetch_one(on)
     .await
     .doing(DOING)

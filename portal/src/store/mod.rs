@@ -14,6 +14,7 @@
 mod access;
 mod activations;
 mod audit;
+mod decisions;
 mod devices;
 mod engine;
 mod findings;
@@ -37,6 +38,7 @@ use crate::files::{self, FileError};
 pub use access::{ApiToken, User, UserRemoval};
 pub use activations::Activation;
 pub use audit::{Actor, AuditEntry};
+pub use decisions::{Decisions, MAX_EDITED};
 pub use devices::{Choices, Column, Device, DevicePage, DeviceQuery, Order, Sighting};
 pub use engine::{choose as choose_database, DatabaseError};
 pub use findings::{FindingPage, FindingQuery, Followed, KeptFinding, Status, Suppression, MAX_CHANGED};

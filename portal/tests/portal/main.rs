@@ -5,6 +5,7 @@
 
 mod access;
 mod cli;
+mod decisions;
 mod durability;
 mod enrolment;
 mod findings;
