@@ -13,7 +13,7 @@ const required = createRequire(`${tools}/`);
 const { chromium } = required("playwright-core");
 const axe = readFileSync(required.resolve("axe-core/axe.min.js"), "utf8");
 const PASSWORD = "correct horse battery 7";
-const PATIENCE = 40_000;
+const PATIENCE = 30_000;
 let passed = 0, failed = 0;
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
 
