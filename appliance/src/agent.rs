@@ -4,7 +4,9 @@
 //! keeps the sensor running, and reports. Nothing is remembered that the next process could not find out again, so it may
 //! be killed at any moment.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use eyot_client::ClientError;
@@ -12,11 +14,14 @@ use eyot_contract::settings::{Layer, Settings};
 use eyot_contract::{path, ActivationToken, ConditionCode, HealthReport, MacAddr, SensorStatus, Timestamp};
 
 use crate::activate::{activate, forget, reserve, ActivationError, Identity, Marks};
-use crate::apply::{self, nic, sensor, Listening};
+use crate::apply::firewall::destinations::Lookup;
+use crate::apply::{self, sensor, Listening};
 use crate::datasource::Source;
 use crate::health::watch::Watch;
 use crate::health::{self, Activation, Ledger, Observation, Traffic};
 use crate::host::{Access, Host, HostError};
+use crate::keeper::Keeper;
+use crate::mirror::Mirrors;
 use crate::paths;
 use crate::settings::{chain, gather_again, Decided, Gathered};
 
@@ -42,7 +47,9 @@ const RENEWAL_RETRY_S: i64 = 3600;
 /// What the daemon carries from one round to the next.
 pub struct Agent<'h> {
     host: &'h dyn Host,
-    refusals: nic::Refusals,
+    keeper: Rc<RefCell<Keeper>>,
+    lookup: Lookup,
+    mirrors: Mirrors,
     prepared: BTreeSet<(String, MacAddr)>,
     drifted: BTreeMap<String, Timestamp>,
     ledger: Ledger,
@@ -78,7 +85,9 @@ impl<'h> Agent<'h> {
     pub fn new(host: &'h dyn Host) -> Self {
         Self {
             host,
-            refusals: nic::Refusals::default(),
+            keeper: Rc::default(),
+            lookup: Lookup::default(),
+            mirrors: Mirrors::default(),
             prepared: BTreeSet::new(),
             drifted: BTreeMap::new(),
             ledger: Ledger::default(),
@@ -95,6 +104,11 @@ impl<'h> Agent<'h> {
             cloned: None,
             told: health::platform::Told::default(),
         }
+    }
+
+    /// What keeps the adapters as they should be, for whoever hears of changes between rounds.
+    pub fn keeper(&self) -> Rc<RefCell<Keeper>> {
+        Rc::clone(&self.keeper)
     }
 
     /// Whether somebody is activating this machine by hand. The daemon stands aside meanwhile: it knows nothing of that
@@ -126,7 +140,16 @@ impl<'h> Agent<'h> {
                     .as_ref()
                     .map(|i| i.enrolment.portal.clone())
                     .or_else(|| settings.token.as_ref().map(|t| t.portal.clone()));
-                let listening = apply::listen(self.host, settings, portal.as_deref(), &mut self.refusals)?;
+                let now = Timestamp::now();
+                let unknown = self.lookup.look(self.host, settings, portal.as_deref(), now).await?;
+                let reached = matches!(self.acknowledged, Some(Ok(())));
+                let mut listening =
+                    self.keeper.borrow_mut().round(self.host, settings, portal.as_deref(), reached)?;
+                listening.problems.extend(unknown);
+                if self.keeper.borrow().has_trial() {
+                    // whether the new rules let reports through is asked at once
+                    self.reported = None;
+                }
                 match &identity {
                     None => {
                         if let Some(token) = settings.token.as_ref() {
@@ -394,6 +417,7 @@ impl<'h> Agent<'h> {
             Activation::Active { acknowledged: Some(Err((code, _))), .. } => Some(*code),
             Activation::Active { .. } | Activation::Pending | Activation::Unknown => None,
         };
+        self.mirrors.look(self.host, &adapters, &listening.roles);
         let mut besides = Vec::new();
         if let Some(settings) = settings {
             let place = (adapters.as_slice(), &listening.roles);
@@ -403,6 +427,7 @@ impl<'h> Agent<'h> {
                 self.forget_moments(Timestamp::now());
             }
         }
+        besides.extend(self.mirrors.complaints());
         let mut seen = Observation {
             adapters: &adapters,
             listening,
@@ -433,6 +458,11 @@ impl<'h> Agent<'h> {
                 self.acknowledged = Some(outcome);
             }
             seen = with_acknowledgement(&seen, self.acknowledged.clone());
+        }
+        if let Some(verdict) =
+            self.keeper.borrow_mut().judge(self.host, matches!(self.acknowledged, Some(Ok(()))))?
+        {
+            tracing::info!("{verdict}");
         }
         let report = put_together(&seen, &mut self.ledger);
         health::publish(self.host, &report)?;

@@ -31,6 +31,16 @@ pub const FIREWALL: &str = "/etc/eyot/firewall.nft";
 pub const FIREWALL_CANDIDATE: &str = "/run/eyot/firewall-candidate.nft";
 /// The ruleset to go back to.
 pub const FIREWALL_BEFORE: &str = "/run/eyot/firewall-before.nft";
+/// Rules on trial, with the way back.
+pub const FIREWALL_TRIAL: &str = "/run/eyot/firewall-trial.json";
+/// Rules that were taken back, so that they are not tried again by themselves.
+pub const FIREWALL_REFUSED: &str = "/run/eyot/firewall-refused.json";
+/// The networks of Azure service tags.
+pub const SERVICE_TAGS: &str = "/var/lib/eyot/service-tags.json";
+/// What each allowed destination stood for when that was last known.
+pub const DESTINATIONS: &str = "/var/lib/eyot/destinations.json";
+/// Which adapter did what when management last worked.
+pub const ROLES: &str = "/var/lib/eyot/roles.json";
 
 /// The sensor's configuration; its unit starts only when this exists.
 pub const SENSOR_CONFIG: &str = "/etc/eyot/sensor.toml";

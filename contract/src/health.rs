@@ -202,6 +202,26 @@ conditions! {
     InterfaceDrift = "interface_drift", Warning, "Monitoring interface was changed",
         "another program changed flags, offloads or rings of a monitored interface",
         "something changed the interface's settings; the agent has put them back";
+    /// The mirror port is not a mirror: frames for everybody and nothing else.
+    MirrorFlooded = "mirror_flooded", Warning, "Only broadcast traffic is mirrored",
+        "the monitored interface receives broadcasts, multicasts and ARP and hardly any frame between two other machines",
+        "let the adapter receive what is meant for others (ESXi: Promiscuous mode = Accept and VLAN 4095 on the port group; Hyper-V: port mirroring destination and MonitorMode 2 on the source; a switch: the port as SPAN destination); the detail says what fits here";
+    /// Half of every conversation is missing.
+    MirrorOneWay = "mirror_one_way", Warning, "Only one direction is mirrored",
+        "of the TCP conversations on the monitored interface, frames of one side only are seen",
+        "mirror both directions (receive and transmit) of the source ports; with a network tap, connect both of its outputs";
+    /// The mirror takes the tags off.
+    MirrorTags = "mirror_tags", Warning, "VLAN tags are missing in the mirror",
+        "the monitored interface receives frames of several networks and none carries a VLAN tag",
+        "let tags through (ESXi: VLAN 4095 on the port group; Hyper-V: trunk mode on the adapter with Set-VMNetworkAdapterVlan; a switch: encapsulation replicate or dot1q on the SPAN destination)";
+    /// Which adapter does what is not as the settings want it, or somebody uses an adapter that listens.
+    AdapterRoles = "adapter_roles", Warning, "Adapter roles need a look",
+        "a network adapter is chosen for monitoring and carries an address, or the adapters seem to be swapped",
+        "name the adapters with management.interface and capture.interfaces (mac: is the surest way); `eyot-appliance interfaces` shows which is which and why";
+    /// The allow-list leans on a list that is missing, damaged or old.
+    ServiceTags = "service_tags", Warning, "Service tags are not current",
+        "firewall.destinations names Azure service tags, and their list is missing, unreadable or weeks old",
+        "download the weekly ServiceTags file and give it to the appliance: `eyot-appliance firewall tags FILE`";
     /// Reports are waiting on disk.
     UploadDelayed = "upload_delayed", Warning, "Unstable traffic to the portal",
         "records have waited for the portal for more than five minutes",

@@ -12,8 +12,16 @@ use crate::paths;
 const SECRET_DIRS: [&str; 2] = [paths::IDENTITY_DIR, paths::NEXT_IDENTITY_DIR];
 const SECRET_FILES: [&str; 4] =
     [paths::LOCAL_SETTINGS, paths::SEED_SETTINGS, paths::KEPT_SETTINGS, paths::SENSOR_PROXY_PASSWORD];
-const FILES: [&str; 5] =
-    [paths::SENSOR_CONFIG, paths::SENSOR_EXTRA_CA, paths::TIMESYNCD, paths::FORGOTTEN, paths::HEALTH];
+const FILES: [&str; 8] = [
+    paths::SENSOR_CONFIG,
+    paths::SENSOR_EXTRA_CA,
+    paths::TIMESYNCD,
+    paths::FORGOTTEN,
+    paths::HEALTH,
+    paths::ROLES,
+    paths::SERVICE_TAGS,
+    paths::DESTINATIONS,
+];
 /// What says where the management interface is reached.
 const NETWORK: [&str; 1] = [paths::NETPLAN];
 

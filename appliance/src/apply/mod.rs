@@ -78,6 +78,15 @@ pub struct Listening {
     pub corrected: Vec<String>,
 }
 
+/// How new rules are put in force when the machine has others already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caution {
+    /// At once: nobody could say whether the machine is still reached.
+    None,
+    /// On trial, watched over by this process.
+    Trial(u32),
+}
+
 /// Puts the firewall in force and then brings the capture adapters up. Never touches the management adapter.
 ///
 /// Without rules in force no capture adapter is brought up, and one that is up is taken down.
@@ -87,19 +96,65 @@ pub fn listen(
     portal: Option<&str>,
     refusals: &mut nic::Refusals,
 ) -> Result<Listening, HostError> {
+    listen_with(host, settings, portal, refusals, Caution::None)
+}
+
+/// The same with roles that were decided already.
+pub fn listen_as(
+    host: &dyn Host,
+    roles: Option<Roles>,
+    settings: &Settings,
+    portal: Option<&str>,
+    refusals: &mut nic::Refusals,
+) -> Result<Listening, HostError> {
+    listen_by(host, roles, settings, portal, refusals, Caution::None)
+}
+
+/// The same, putting rules on trial where the machine's being reached can be told.
+pub fn listen_with(
+    host: &dyn Host,
+    settings: &Settings,
+    portal: Option<&str>,
+    refusals: &mut nic::Refusals,
+    caution: Caution,
+) -> Result<Listening, HostError> {
+    listen_by(host, None, settings, portal, refusals, caution)
+}
+
+fn listen_by(
+    host: &dyn Host,
+    roles: Option<Roles>,
+    settings: &Settings,
+    portal: Option<&str>,
+    refusals: &mut nic::Refusals,
+    caution: Caution,
+) -> Result<Listening, HostError> {
     let adapters = host.adapters()?;
-    let roles = role::assign(settings, &adapters);
+    let roles = match roles {
+        Some(roles) => roles,
+        None => role::decide(host, settings, &adapters)?,
+    };
     let mut state = Listening { roles, ..Listening::default() };
     state.problems.extend(state.roles.complaints.iter().cloned());
     let data_volume = data_volume::Record::load(host)?.and_then(|record| record.problem);
     state.problems.extend(data_volume.map(|problem| (ConditionCode::DataVolume, problem)));
 
-    let rules = firewall::plan(&state.roles, &firewall::Ports::of(portal, settings));
-    let in_force = match firewall::apply(host, &rules, state.roles.management.as_deref()) {
-        Ok(changed) => {
-            if changed {
-                state.changes.push("firewall rules loaded".to_owned());
+    let rules = firewall::wanted(host, settings, &state.roles, portal)?;
+    let in_force = match firewall::apply_with(host, &rules, state.roles.management.as_deref(), caution) {
+        Ok(firewall::Applied::Already) => true,
+        Ok(firewall::Applied::Loaded) => {
+            state.changes.push("firewall rules loaded".to_owned());
+            true
+        }
+        Ok(firewall::Applied::OnTrial { begun }) => {
+            if begun {
+                state.changes.push("firewall rules loaded, on trial until the portal is reached".to_owned());
             }
+            true
+        }
+        Ok(firewall::Applied::Refused(why)) => {
+            let detail = format!("new rules were taken back: {why}; those of before are in force. Change the settings, or try again with `eyot-appliance firewall apply`");
+            state.problems.push((ConditionCode::FirewallFailed, detail));
             true
         }
         Err(error) => {
@@ -124,6 +179,16 @@ pub fn listen(
             Err(error) => state.problems.push((ConditionCode::SanityFailed, chain(&error))),
         }
     }
+    if in_force {
+        for adapter in adapters.iter().filter(|a| state.roles.ends_tunnels(&a.name)) {
+            match nic::prepare_tunnel(host, adapter, refusals) {
+                Ok(done) if done.is_empty() => {}
+                Ok(done) => state.changes.push(format!("{}: {}", adapter.name, done.join(", "))),
+                Err(error) => state.problems.push((ConditionCode::SanityFailed, chain(&error))),
+            }
+        }
+    }
+    role::Memory::keep(host, &state.roles, &adapters)?;
     Ok(state)
 }
 

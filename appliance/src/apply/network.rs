@@ -1,7 +1,7 @@
 //! The management interface, the host name and the time servers: files that others act on.
 //!
-//! netplan 0.99 grammar (Ubuntu 18.04), which later ones still take. Only the management adapter is named; the capture
-//! adapters stay unknown to networkd, which therefore never configures them.
+//! netplan 0.99 grammar (Ubuntu 18.04), which later ones still take. Only the management adapter is named, and the one where
+//! tunnels end; the capture adapters stay unknown to networkd, which therefore never configures them.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -35,7 +35,17 @@ pub fn plan(settings: &Settings, roles: &Roles, adapters: &[Adapter]) -> Plan {
     let mut files = Vec::new();
     let management = adapters.iter().find(|a| roles.management.as_ref() == Some(&a.name));
     if let Some(adapter) = management {
-        let yaml = netplan(adapter.mac, &settings.addressing);
+        let mut yaml = netplan(adapter.mac, &settings.addressing);
+        let tunnel = adapters.iter().find(|a| roles.tunnel.first() == Some(&a.name));
+        if let (Some(adapter), Some(tunnel)) = (tunnel, &settings.tunnel) {
+            // no gateway: nothing is sent from it but answers to neighbours
+            let _ = write!(
+                yaml,
+                "    tunnel:\n      match:\n        macaddress: \"{}\"\n      optional: true\n      dhcp4: false\n      \
+                 link-local: []\n      addresses: [\"{}/{}\"]\n",
+                adapter.mac, tunnel.address, tunnel.prefix
+            );
+        }
         // later netplans warn about configuration that others can read
         files.push((paths::NETPLAN, Some(yaml), Access::Root));
     }

@@ -67,6 +67,14 @@ pub fn plan(adapter: &Adapter, refusals: &Refusals) -> Vec<Step> {
     steps
 }
 
+/// What needs doing to an adapter where tunnels end: it has an address and answers ARP, and is otherwise as little in the
+/// way as one that listens.
+pub fn plan_tunnel(adapter: &Adapter, refusals: &Refusals) -> Vec<Step> {
+    let mut steps = plan(adapter, refusals);
+    steps.retain(|s| s.is_optional());
+    steps
+}
+
 /// Plans, does, verifies, and undoes it all if anything fails. Returns what was done, for people.
 ///
 /// # Errors
@@ -76,11 +84,32 @@ pub fn prepare(
     before: &Adapter,
     refusals: &mut Refusals,
 ) -> Result<Vec<String>, ApplyError> {
+    prepare_by(plan, host, before, refusals)
+}
+
+/// The same for an adapter where tunnels end.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_tunnel(
+    host: &dyn Host,
+    before: &Adapter,
+    refusals: &mut Refusals,
+) -> Result<Vec<String>, ApplyError> {
+    prepare_by(plan_tunnel, host, before, refusals)
+}
+
+fn prepare_by(
+    plan: fn(&Adapter, &Refusals) -> Vec<Step>,
+    host: &dyn Host,
+    before: &Adapter,
+    refusals: &mut Refusals,
+) -> Result<Vec<String>, ApplyError> {
     let mut done = Vec::new();
     let outcome = plan(before, refusals)
         .into_iter()
         .try_for_each(|step| carry_out(host, before, step, refusals, &mut done))
-        .and_then(|()| verify(host, before, refusals));
+        .and_then(|()| verify(plan, host, before, refusals));
     match outcome {
         Ok(()) => Ok(done.into_iter().map(words).collect()),
         Err(cause) => Err(ApplyError::after("the monitoring interface", cause, undo(host, before, &done))),
@@ -137,7 +166,12 @@ fn largest_mtu(host: &dyn Host, before: &Adapter, most: u32) -> Result<u32, Host
     Ok(before.mtu)
 }
 
-fn verify(host: &dyn Host, before: &Adapter, refusals: &Refusals) -> Result<(), Cause> {
+fn verify(
+    plan: fn(&Adapter, &Refusals) -> Vec<Step>,
+    host: &dyn Host,
+    before: &Adapter,
+    refusals: &Refusals,
+) -> Result<(), Cause> {
     let now = host.adapters()?;
     let now = now
         .iter()

@@ -52,7 +52,8 @@ pub struct Plan(Vec<(&'static str, Option<String>, Access)>);
 
 /// What the settings mean for the sensor; `None` while there is nothing to listen on.
 pub fn plan(settings: &Settings, roles: &Roles, identity: &Identity) -> Option<Plan> {
-    if roles.capture.is_empty() {
+    let interfaces = roles.read();
+    if interfaces.is_empty() {
         return None;
     }
     let file = |name: &str| format!("{}/{name}", paths::IDENTITY_DIR);
@@ -62,7 +63,7 @@ pub fn plan(settings: &Settings, roles: &Roles, identity: &Identity) -> Option<P
     let extra_ca = settings.extra_ca_pem.as_ref();
     let config = SensorConfig {
         version: CONFIG_VERSION,
-        interfaces: &roles.capture,
+        interfaces: &interfaces,
         portal: Portal {
             url: &identity.enrolment.portal,
             ca_file: file(CA),

@@ -2,10 +2,12 @@
 //! exit code.
 
 mod activate;
+mod blink;
 mod data_volume;
 mod factory_reset;
 mod firewall;
 mod interfaces;
+mod mirror;
 mod network;
 mod run;
 mod sanity;
@@ -44,6 +46,8 @@ enum Command {
     Sanity(sanity::Arguments),
     SupportBundle(support_bundle::Arguments),
     Interfaces(interfaces::Arguments),
+    Blink(blink::Arguments),
+    Mirror(mirror::Arguments),
     Settings(settings::Arguments),
     Firewall(firewall::Arguments),
     FactoryReset(factory_reset::Arguments),
@@ -76,6 +80,8 @@ impl Arguments {
             Command::Sanity(arguments) => arguments.run(&host),
             Command::SupportBundle(arguments) => arguments.run(&host),
             Command::Interfaces(arguments) => arguments.run(&host),
+            Command::Blink(arguments) => arguments.run(&host),
+            Command::Mirror(arguments) => arguments.run(&host),
             Command::Settings(arguments) => arguments.run(&host),
             Command::Firewall(arguments) => arguments.run(&host),
             Command::FactoryReset(arguments) => arguments.run(&host),

@@ -5,6 +5,7 @@ use anyhow::bail;
 use crate::activate::{Identity, Marks};
 use crate::apply::{self, network, nic, role, sensor};
 use crate::host::Host;
+use crate::mirror::overhear;
 use crate::settings::{gather_patiently, SEED_PATIENCE};
 
 /// Decide which adapter manages and which listen, and prepare them; run once at boot, before the network
@@ -36,12 +37,19 @@ impl Arguments {
             Err(problem) => (eyot_contract::settings::resolve(&[])?.settings, Some(problem)),
         };
         let adapters = host.adapters()?;
-        let roles = role::assign(&settings, &adapters);
+        let hears_others = match role::is_undecided(&settings, &adapters, role::Memory::load(host)?.as_ref())
+        {
+            true => overhear(host, &adapters)?,
+            false => Vec::new(),
+        };
+        let roles = role::decide_hearing(host, &settings, &adapters, hears_others)?;
         for change in network::apply(host, &network::plan(&settings, &roles, &adapters))? {
             println!("{change}");
         }
         let portal = portal(identity.as_ref(), settings.token.as_ref());
-        let state = apply::listen(host, &settings, portal.as_deref(), &mut nic::Refusals::default())?;
+        let early = roles.clone();
+        let state =
+            apply::listen_as(host, Some(early), &settings, portal.as_deref(), &mut nic::Refusals::default())?;
         for change in &state.changes {
             println!("{change}");
         }

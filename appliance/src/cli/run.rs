@@ -1,10 +1,22 @@
 //! `run`: the daemon.
 
+use std::cell::RefCell;
+use std::pin::pin;
+use std::time::Duration;
+
 use eyot_contract::HealthReport;
 use sd_notify::NotifyState;
 
 use crate::agent::{Agent, ROUND};
+use crate::host::netlink::LinkNews;
 use crate::host::Host;
+use crate::keeper::Keeper;
+use crate::settings::chain;
+
+/// News of one change come in several messages, and a driver that is reloaded takes its time.
+const SETTLING: Duration = Duration::from_millis(300);
+/// Pause after a failure to hear news.
+const DEAF: Duration = Duration::from_secs(1);
 
 /// Run as the appliance's agent: apply the settings, activate, keep the sensor running, report health
 ///
@@ -22,12 +34,23 @@ impl Arguments {
         super::block_on(async {
             let mut agent = Agent::new(host);
             let mut said = String::new();
+            let keeper = agent.keeper();
+            let mut news = LinkNews::open()?;
             loop {
                 if !self.once && agent.stands_aside()? {
                     tokio::time::sleep(ROUND).await;
                     continue;
                 }
-                let report = agent.round().await?;
+                // the round waits for the portal; what happens to adapters meanwhile does not wait with it
+                let report = {
+                    let mut round = pin!(agent.round());
+                    loop {
+                        tokio::select! {
+                            report = &mut round => break report?,
+                            heard = news.next() => tend(host, &keeper, heard).await,
+                        }
+                    }
+                };
                 let line = summary(&report);
                 if line != said {
                     tracing::info!("{line}");
@@ -37,9 +60,27 @@ impl Arguments {
                 if self.once {
                     return Ok(0);
                 }
-                tokio::time::sleep(ROUND).await;
+                let mut pause = pin!(tokio::time::sleep(ROUND));
+                loop {
+                    tokio::select! {
+                        () = &mut pause => break,
+                        heard = news.next() => tend(host, &keeper, heard).await,
+                    }
+                }
             }
         })?
+    }
+}
+
+/// Puts things right after news of adapters. What fails now is tried again, and told, by the next round.
+async fn tend(host: &dyn Host, keeper: &RefCell<Keeper>, heard: std::io::Result<()>) {
+    if let Err(error) = heard {
+        tracing::debug!("news of adapters: {error}");
+        tokio::time::sleep(DEAF).await;
+    }
+    tokio::time::sleep(SETTLING).await;
+    if let Err(error) = keeper.borrow_mut().tend(host) {
+        tracing::debug!("{}", chain(&error));
     }
 }
 

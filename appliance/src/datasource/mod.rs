@@ -17,6 +17,7 @@ mod flat;
 pub(crate) mod guestinfo;
 pub(crate) mod kvp;
 pub(crate) mod ovf_environment;
+pub(crate) mod ovf_networks;
 pub(crate) mod smbios;
 mod volume;
 

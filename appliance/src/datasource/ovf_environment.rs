@@ -22,9 +22,9 @@ use super::{guestinfo, property, volume, SourceError};
 use crate::host::Host;
 
 const NAMESPACE: &str = "http://schemas.dmtf.org/ovf/environment/1";
-const FILE: &str = "ovf-env.xml";
+pub(super) const FILE: &str = "ovf-env.xml";
 /// What platforms call the volume; DSP0243 leaves it to them. These are the labels that cloud-init knows too.
-const LABELS: [&str; 3] = ["OVF ENV", "OVFENV", "OVF-TRANSPORT"];
+pub(super) const LABELS: [&str; 3] = ["OVF ENV", "OVFENV", "OVF-TRANSPORT"];
 /// Largest document read, bytes; a machine with hundreds of properties stays below.
 const MAX_BYTES: usize = 1 << 20;
 /// VMware's variable.

@@ -127,7 +127,13 @@ pub async fn validate(host: &dyn Host, gathered: &Gathered) -> Vec<Check> {
             return checks;
         }
     };
-    let roles = role::assign(&settings, &adapters);
+    let roles = match role::decide(host, &settings, &adapters) {
+        Ok(roles) => roles,
+        Err(error) => {
+            checks.push(Check::of("management", ConditionCode::SanityFailed, chain(&error)));
+            return checks;
+        }
+    };
     let identity = Identity::load(host).ok().flatten();
     let portal = PortalAddress::of(&settings, identity.as_ref(), TIMEOUT);
     let steps = connection(&settings, portal.as_ref()).await;
@@ -256,8 +262,8 @@ async fn time_servers(settings: &Settings, portal: Option<&PortalAddress>) -> Ch
 
 fn rules(host: &dyn Host, settings: &Settings, roles: &Roles, portal: Option<&str>) -> Check {
     const NAME: &str = "firewall";
-    let planned = firewall::plan(roles, &firewall::Ports::of(portal, settings));
-    match firewall::in_force(host, &planned) {
+    let planned = firewall::wanted(host, settings, roles, portal);
+    match planned.and_then(|rules| firewall::in_force(host, &rules)) {
         Ok(true) => Check::passed(NAME, "the appliance's rules are in force"),
         Ok(false) => {
             Check::of(NAME, ConditionCode::FirewallFailed, "the rules in force are not the appliance's")

@@ -8,7 +8,10 @@ use std::sync::Mutex;
 
 use eyot_contract::{MacAddr, Timestamp};
 
-use super::{Access, Adapter, Discard, Flags, Guard, Host, HostError, Offload, ReadSeek, Resources, Rings};
+use super::{
+    Access, Adapter, Discard, Flags, FrameTap, Guard, Host, HostError, Offload, ReadSeek, Resources, Rings,
+    Sampled,
+};
 
 #[derive(Default)]
 pub(crate) struct Double {
@@ -38,6 +41,8 @@ struct Inner {
     /// What questions to programs are answered with.
     answers: BTreeMap<String, String>,
     clock_kept: bool,
+    /// What arrives at each adapter.
+    frames: BTreeMap<String, Vec<Sampled>>,
     resources: Resources,
 }
 
@@ -72,6 +77,11 @@ impl Double {
     /// A program's answer to a question.
     pub(crate) fn says(&self, question: &str, answer: &str) {
         self.inner.lock().unwrap().answers.insert(question.to_owned(), answer.to_owned());
+    }
+
+    /// Frames that arrive at an adapter, for every tap opened from now on.
+    pub(crate) fn arrive(&self, adapter: &str, frames: Vec<Sampled>) {
+        self.inner.lock().unwrap().frames.insert(adapter.to_owned(), frames);
     }
 
     pub(crate) fn keep_clock(&self) {
@@ -195,12 +205,24 @@ pub(crate) fn adapter(name: &str, index: u8, bus: Option<&str>) -> Adapter {
         enslaved: false,
         flags: Flags { up: false, arp: true, multicast: true, promiscuous: false },
         link: false,
+        speed: None,
+        addressed: false,
+        default_route: false,
         mtu: 1500,
         ipv6: true,
         offloads: Offload::ALL.into_iter().map(|o| (o, o != Offload::Ufo)).collect(),
         rings: Some(Rings { rx: 256, rx_max: 4096 }),
         rx_frames: 0,
         tx_frames: 0,
+    }
+}
+
+struct Frames(Vec<Sampled>);
+
+impl FrameTap for Frames {
+    fn take(&mut self, most: usize) -> io::Result<Vec<Sampled>> {
+        let rest = self.0.split_off(self.0.len().min(most));
+        Ok(std::mem::replace(&mut self.0, rest))
     }
 }
 
@@ -370,6 +392,14 @@ impl Host for Double {
 
     fn adapters(&self) -> Result<Vec<Adapter>, HostError> {
         Ok(self.inner.lock().unwrap().state.adapters.clone())
+    }
+
+    fn tap(&self, adapter: &str) -> Result<Box<dyn FrameTap>, HostError> {
+        Ok(Box::new(Frames(self.inner.lock().unwrap().frames.get(adapter).cloned().unwrap_or_default())))
+    }
+
+    fn blink(&self, adapter: &str, _: u32) -> Result<(), HostError> {
+        Err(HostError::new("blinking", adapter, io::Error::from_raw_os_error(nix::libc::EOPNOTSUPP)))
     }
 
     fn set_flags(&self, adapter: &str, flags: Flags) -> Result<(), HostError> {

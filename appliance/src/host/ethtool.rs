@@ -20,6 +20,7 @@ const SIOCETHTOOL: libc::c_ulong = 0x8946;
 const ETHTOOL_GDRVINFO: u32 = 0x03;
 const ETHTOOL_GRINGPARAM: u32 = 0x10;
 const ETHTOOL_SRINGPARAM: u32 = 0x11;
+const ETHTOOL_PHYS_ID: u32 = 0x1c;
 const ETHTOOL_GFLAGS: u32 = 0x25;
 const ETHTOOL_SFLAGS: u32 = 0x26;
 const ETH_FLAG_LRO: u32 = 1 << 15;
@@ -121,6 +122,11 @@ impl Control {
         self.ethtool(adapter, &mut info)?;
         let end = info.driver.iter().position(|b| *b == 0).unwrap_or(info.driver.len());
         Ok(String::from_utf8_lossy(&info.driver[..end]).into_owned())
+    }
+
+    /// Returns when the time is over.
+    pub(super) fn blink(&self, adapter: &str, seconds: u32) -> io::Result<()> {
+        self.value(adapter, ETHTOOL_PHYS_ID, seconds).map(drop)
     }
 
     pub(super) fn offload(&self, adapter: &str, offload: Offload) -> io::Result<bool> {

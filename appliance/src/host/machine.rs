@@ -16,8 +16,10 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
 
 use super::ethtool::Control;
-use super::{arp, files, shared, sysfs};
-use super::{Access, Adapter, Discard, Flags, Guard, Host, HostError, Offload, ReadSeek, Resources};
+use super::{arp, files, shared, sysfs, tap};
+use super::{
+    Access, Adapter, Discard, Flags, FrameTap, Guard, Host, HostError, Offload, ReadSeek, Resources,
+};
 
 /// linux/fs.h, `_IOWR('X', 121, struct fstrim_range)`
 const FITRIM: libc::c_ulong = 0xc018_5879;
@@ -195,6 +197,16 @@ impl Host for Machine {
 
     fn adapters(&self) -> Result<Vec<Adapter>, HostError> {
         Self::control("listing", "network adapters", sysfs::adapters)
+    }
+
+    fn tap(&self, adapter: &str) -> Result<Box<dyn FrameTap>, HostError> {
+        let fail = |e| HostError::new("sampling what arrives at", adapter, e);
+        let index = nix::net::if_::if_nametoindex(adapter).map_err(|e| fail(e.into()))?;
+        Ok(Box::new(tap::Tap::open(index).map_err(fail)?))
+    }
+
+    fn blink(&self, adapter: &str, seconds: u32) -> Result<(), HostError> {
+        Self::control("blinking the light of", adapter, |c| c.blink(adapter, seconds))
     }
 
     fn set_flags(&self, adapter: &str, flags: Flags) -> Result<(), HostError> {

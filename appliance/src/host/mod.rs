@@ -10,8 +10,10 @@ mod arp;
 mod ethtool;
 mod files;
 mod machine;
+pub mod netlink;
 mod shared;
 mod sysfs;
+mod tap;
 
 #[cfg(test)]
 pub(crate) mod double;
@@ -57,6 +59,12 @@ pub struct Adapter {
     pub flags: Flags,
     /// Carrier present.
     pub link: bool,
+    /// Megabits per second, where the driver tells and there is a link.
+    pub speed: Option<u32>,
+    /// Whether it has an address that is not link-local.
+    pub addressed: bool,
+    /// Whether a default route leaves by it.
+    pub default_route: bool,
     /// Bytes.
     pub mtu: u32,
     /// Whether the IPv6 stack uses it.
@@ -69,6 +77,24 @@ pub struct Adapter {
     pub rx_frames: u64,
     /// Frames sent since boot.
     pub tx_frames: u64,
+}
+
+/// The beginning of a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sampled {
+    /// Bytes, from the destination address on.
+    pub bytes: Vec<u8>,
+    /// Whether the adapter took a VLAN tag off.
+    pub tag_taken_off: bool,
+}
+
+/// Frames that an adapter receives, a sample of them.
+pub trait FrameTap {
+    /// What has arrived since last asked, at most so many. Does not wait.
+    ///
+    /// # Errors
+    /// The adapter went away or down.
+    fn take(&mut self, most: usize) -> std::io::Result<Vec<Sampled>>;
 }
 
 /// The interface flags the agent cares about.
@@ -233,6 +259,10 @@ pub trait Host {
     fn address_holder(&self, adapter: &str, address: Ipv4Addr) -> Result<Option<MacAddr>, HostError>;
     /// Every adapter but the loopback.
     fn adapters(&self) -> Result<Vec<Adapter>, HostError>;
+    /// Begins to sample what an adapter receives. Changes nothing about it.
+    fn tap(&self, adapter: &str) -> Result<Box<dyn FrameTap>, HostError>;
+    /// Lets an adapter's light blink for so many seconds, and waits for the end.
+    fn blink(&self, adapter: &str, seconds: u32) -> Result<(), HostError>;
     /// Sets an adapter's flags.
     fn set_flags(&self, adapter: &str, flags: Flags) -> Result<(), HostError>;
     /// Sets an adapter's MTU, in bytes.

@@ -1,5 +1,6 @@
 //! Which adapters there are, from `/sys/class/net`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -17,12 +18,17 @@ const ETHERNET: &str = "1";
 /// Ethernet adapters, by index. One that disappears while being looked at is left out.
 pub(super) fn adapters(control: &Control) -> io::Result<Vec<Adapter>> {
     let mut found = Vec::new();
+    let (addressed, routed) = (addressed(), routed());
     for entry in fs::read_dir(CLASS)? {
         let entry = entry?;
         if let Some(adapter) =
             entry.file_name().to_str().and_then(|name| adapter(control, &entry.path(), name))
         {
-            found.push(adapter);
+            found.push(Adapter {
+                addressed: addressed.contains(&adapter.name),
+                default_route: routed.contains(&adapter.name),
+                ..adapter
+            });
         }
     }
     found.sort_by_key(|a| a.index);
@@ -47,6 +53,10 @@ fn adapter(control: &Control, dir: &Path, name: &str) -> Option<Adapter> {
         flags: control.flags(name).ok()?,
         // reading `carrier` fails while the adapter is down
         link: number("carrier") == Some(1),
+        // -1 where the driver does not know
+        speed: number("speed").and_then(|s| u32::try_from(s).ok()).filter(|s| *s > 0 && *s < u32::MAX),
+        addressed: false,
+        default_route: false,
         mtu: u32::try_from(number("mtu")?).ok()?,
         ipv6: kernel_text(Path::new(&ipv6_switch(name))).is_some_and(|v| v == "0"),
         offloads: Offload::ALL
@@ -57,6 +67,44 @@ fn adapter(control: &Control, dir: &Path, name: &str) -> Option<Adapter> {
         rx_frames: number("statistics/rx_packets")?,
         tx_frames: number("statistics/tx_packets")?,
     })
+}
+
+/// Names of adapters with an address that is more than link-local.
+fn addressed() -> BTreeSet<String> {
+    let Ok(all) = nix::ifaddrs::getifaddrs() else { return BTreeSet::new() };
+    all.filter(|entry| {
+        let address = entry.address.as_ref();
+        let four = address.and_then(|a| a.as_sockaddr_in()).map(|a| a.ip());
+        let six = address.and_then(|a| a.as_sockaddr_in6()).map(|a| a.ip());
+        four.is_some_and(|a| !a.is_link_local()) || six.is_some_and(|a| !a.is_unicast_link_local())
+    })
+    .map(|entry| entry.interface_name)
+    .collect()
+}
+
+/// Names of adapters by which a default route leaves, from the kernel's tables (proc(5)).
+fn routed() -> BTreeSet<String> {
+    let table = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let mut names = BTreeSet::new();
+    for line in table("/proc/net/route").lines().skip(1) {
+        let mut fields = line.split_whitespace();
+        if let (Some(name), Some("00000000"), Some("00000000")) =
+            (fields.next(), fields.next(), fields.nth(5))
+        {
+            names.insert(name.to_owned());
+        }
+    }
+    for line in table("/proc/net/ipv6_route").lines() {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        // destination and its bits, … , next hop, … , name; "reject" routes leave by lo
+        if let [destination, "00", _, _, hop, .., name] = fields.as_slice() {
+            let zero = |text: &str| text.bytes().all(|b| b == b'0');
+            if zero(destination) && !zero(hop) {
+                names.insert((*name).to_owned());
+            }
+        }
+    }
+    names
 }
 
 /// The nearest PCI address on the way to the device (virtio devices sit below one), else the device's own name.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 
 use eyot_appliance::host::{
-    Access, Adapter, Discard, Flags, Guard, Host, HostError, Machine, Offload, ReadSeek, Resources,
+    Access, Adapter, Discard, Flags, FrameTap, Guard, Host, HostError, Machine, Offload, ReadSeek, Resources,
 };
 use eyot_appliance::paths;
 use eyot_contract::{MacAddr, Timestamp};
@@ -112,6 +112,9 @@ impl Host for Rooted {
             enslaved: false,
             flags: Flags { up: true, arp: !capture, multicast: !capture, promiscuous: capture },
             link: true,
+            speed: None,
+            addressed: !capture,
+            default_route: !capture,
             mtu: 9216,
             ipv6: !capture,
             offloads: Default::default(),
@@ -120,6 +123,12 @@ impl Host for Rooted {
             tx_frames: 0,
         };
         Ok(vec![adapter("ens160", 3, false), adapter("ens192", 4, true)])
+    }
+    fn tap(&self, adapter: &str) -> Result<Box<dyn FrameTap>, HostError> {
+        self.machine.tap(adapter)
+    }
+    fn blink(&self, _: &str, _: u32) -> Result<(), HostError> {
+        Ok(())
     }
     fn set_flags(&self, _: &str, _: Flags) -> Result<(), HostError> {
         Ok(())

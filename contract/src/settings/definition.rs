@@ -19,7 +19,7 @@ pub enum Kind {
     Names,
     /// `http://host:port` or `https://host:port`.
     ProxyUrl,
-    /// `auto`, or selectors joined by commas: `mac:…`, `pci:…`, `driver:…`, `name:…`.
+    /// `auto`, or selectors joined by commas: `mac:…`, `pci:…`, `network:…`, `driver:…`, `name:…`.
     Interfaces,
     /// PEM certificates.
     Pem,
@@ -74,7 +74,7 @@ pub static DEFINITIONS: &[Definition] = &[
     define("host.name", "Management", "Host name", Kind::Text(63), "",
         "Host name of the appliance. Left empty, the image's own name stays."),
     define("management.interface", "Management", "Management interface", Kind::Interfaces, "auto",
-        "Which adapter reaches the portal: auto, or mac:, pci:, driver: or name: and a value. Auto takes the first adapter in PCI order."),
+        "Which adapter reaches the portal: auto, or mac:, pci:, network:, driver: or name: and a value. Auto takes the adapter with an address, else the one that hears no traffic of others, else the first in PCI order."),
     define("management.mode", "Management", "Address mode", Kind::Choice(&["dhcp", "static"]), "dhcp",
         "How the management interface gets its address."),
     define("management.address", "Management", "Address with prefix", Kind::AddressWithPrefix, "",
@@ -92,7 +92,13 @@ pub static DEFINITIONS: &[Definition] = &[
         "Whether the firewall lets SSH (22/tcp) in on the management interface.",
     ),
     define("capture.interfaces", "Capture", "Monitoring interfaces", Kind::Interfaces, "auto",
-        "Which adapters receive mirrored traffic: auto, or selectors joined by commas. Auto takes every adapter but the management one."),
+        "Which adapters receive mirrored traffic: auto, or selectors joined by commas. Auto takes every adapter without an address but the management one."),
+    define("capture.tunnel", "Capture", "Tunnel interface", Kind::Interfaces, "",
+        "Adapter with an address of its own that receives mirrored traffic in GRE, ERSPAN or VXLAN: mac:, pci:, network:, driver: or name: and a value. Empty: none."),
+    define("capture.tunnel_address", "Capture", "Tunnel address with prefix", Kind::AddressWithPrefix, "",
+        "Address of the tunnel interface, for example 198.51.100.10/24: what switches are given as the destination of the mirror."),
+    define("firewall.destinations", "Firewall", "Allowed destinations", Kind::Names, "",
+        "Where the appliance may connect to besides the portal, the proxy and the name and time servers: names, addresses, networks, or Azure service tags such as tag:AzureIoTHub.WestEurope, joined by commas. Empty: anywhere on the allowed ports."),
     define("proxy.url", "Proxy", "Proxy address", Kind::ProxyUrl, "",
         "HTTP proxy that reaches the portal by CONNECT, for example http://proxy.example:3128. Empty: no proxy."),
     define("proxy.username", "Proxy", "Proxy user name", Kind::Text(255), "",

@@ -20,12 +20,28 @@ pub struct Settings {
     pub ssh: bool,
     /// Which NICs are monitored.
     pub capture_interfaces: Selection,
+    /// Where mirrored traffic arrives in tunnels.
+    pub tunnel: Option<Tunnel>,
+    /// Where the firewall lets connections out to besides the portal, the proxy and the name and time servers: names,
+    /// addresses, networks, `tag:` and an Azure service tag. Empty: anywhere.
+    pub destinations: Vec<String>,
     /// How the portal is reached.
     pub proxy: Option<Proxy>,
     /// NTP servers; empty means DHCP's or the image's.
     pub time_servers: Vec<String>,
     /// PEM certificates to trust besides the portal's CA.
     pub extra_ca_pem: Option<String>,
+}
+
+/// An adapter that mirrored traffic is sent to in GRE, ERSPAN or VXLAN.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// Which adapter.
+    pub interface: Vec<Selector>,
+    /// Its address: where the tunnels end.
+    pub address: IpAddr,
+    /// Prefix length in bits.
+    pub prefix: u8,
 }
 
 /// How the management interface gets its address.
@@ -85,6 +101,8 @@ pub enum Selector {
     Mac(MacAddr),
     /// By its PCI address, `0000:0b:00.0` or the end of it.
     Pci(String),
+    /// By the network it was connected to when the OVA was deployed, as the OVF environment names it: `SPAN Network`.
+    Network(String),
     /// By its driver, `vmxnet3`.
     Driver(String),
     /// By its kernel name. Names change between boots and hypervisors: the last resort.

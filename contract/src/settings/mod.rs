@@ -17,7 +17,7 @@ mod value;
 pub use definition::{definition, Definition, Kind, DEFINITIONS};
 pub use error::SettingsError;
 pub use layer::Layer;
-pub use meant::{Addressing, Proxy, Selection, Selector, Settings};
+pub use meant::{Addressing, Proxy, Selection, Selector, Settings, Tunnel};
 pub use resolve::{resolve, Resolved};
 
 /// Version of the written form; a file says `version = 1`.
@@ -79,7 +79,7 @@ mod tests {
             ("version = 1\n[proxy]\nurl = \"http://u:p@h:1\"\n", "carries credentials"),
             (
                 "version = 1\n[capture]\ninterfaces = [\"ens192\"]\n",
-                "does not start with mac:, pci:, driver: or name:",
+                "does not start with mac:, pci:, network:, driver: or name:",
             ),
             (
                 "version = 1\n[activation]\ntoken = \"eyot1_AAAA\"\n",

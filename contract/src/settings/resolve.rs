@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::value::{address_with_prefix, check, list, selection};
-use super::{definition, Addressing, Layer, Proxy, Selection, Settings, SettingsError, DEFINITIONS};
+use super::{definition, Addressing, Layer, Proxy, Selection, Settings, SettingsError, Tunnel, DEFINITIONS};
 
 /// What [`resolve`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,15 +104,40 @@ pub fn resolve(layers: &[Layer]) -> Result<Resolved, SettingsError> {
             })
         }
     };
-    let selection = |key| text(key).map_or(Ok(Selection::Auto), |v| selection(&v));
+    let chosen = |key| text(key).map_or(Ok(Selection::Auto), |v| selection(&v));
     let combine = |key: &'static str| move |reason: String| SettingsError::Combination { key, reason };
+    let tunnel = match (text("capture.tunnel"), text("capture.tunnel_address")) {
+        (None, None) => None,
+        (Some(interface), Some(address)) => {
+            let (address, prefix) =
+                address_with_prefix(&address).map_err(combine("capture.tunnel_address"))?;
+            match selection(&interface).map_err(combine("capture.tunnel"))? {
+                Selection::These(interface) => Some(Tunnel { interface, address, prefix }),
+                Selection::Auto => {
+                    return Err(combine("capture.tunnel")(
+                        "auto is not possible here; name the adapter".to_owned(),
+                    ))
+                }
+            }
+        }
+        _ => {
+            return Err(SettingsError::Combination {
+                key: "capture.tunnel_address",
+                reason: "capture.tunnel and capture.tunnel_address go together".to_owned(),
+            })
+        }
+    };
     let settings = Settings {
         token,
         hostname: text("host.name"),
-        management_interface: selection("management.interface").map_err(combine("management.interface"))?,
+        management_interface: chosen("management.interface").map_err(combine("management.interface"))?,
         addressing,
         ssh: text("management.ssh").as_deref() == Some("on"),
-        capture_interfaces: selection("capture.interfaces").map_err(combine("capture.interfaces"))?,
+        capture_interfaces: chosen("capture.interfaces").map_err(combine("capture.interfaces"))?,
+        tunnel,
+        destinations: text("firewall.destinations")
+            .map(|v| list(&v).map(str::to_owned).collect())
+            .unwrap_or_default(),
         proxy,
         time_servers: text("time.servers").map(|v| list(&v).map(str::to_owned).collect()).unwrap_or_default(),
         extra_ca_pem: text("portal.ca"),

@@ -95,8 +95,10 @@ fn selector(value: &str) -> Result<Selector, String> {
     match kind {
         "mac" => rest.parse().map(Selector::Mac).map_err(|e: crate::mac::MacError| e.to_string()),
         "pci" if plain => Ok(Selector::Pci(rest.to_ascii_lowercase())),
+        // names of port groups have blanks and more in them; they are compared and nothing else
+        "network" if !rest.trim().is_empty() => Ok(Selector::Network(rest.trim().to_owned())),
         "driver" if plain => Ok(Selector::Driver(rest.to_owned())),
         "name" if plain => Ok(Selector::Name(rest.to_owned())),
-        _ => Err(format!("\"{value}\" does not start with mac:, pci:, driver: or name:")),
+        _ => Err(format!("\"{value}\" does not start with mac:, pci:, network:, driver: or name:")),
     }
 }

@@ -4,12 +4,25 @@
 //! break before every closing brace. The file begins with `flush ruleset`, so loading it replaces everything in one
 //! step or nothing. An empty chain whose name is a digest of the rules tells whether these very rules are in force.
 //!
+//! Where the settings name destinations, connections go out to their networks only ([`destinations`]).
+//!
+//! An adapter where tunnels end answers ARP and pings and nothing else: the sensor reads its packets before the firewall
+//! throws them away, so nothing needs to be let in, and no answer ("protocol unreachable") betrays who listens.
+//!
 //! What goes past netfilter is not stopped here: packet sockets (a DHCP client, a capture) send below it. The capture
 //! adapter stays silent because nothing configures it (`nic`), and by these rules besides.
 
+pub mod destinations;
+pub mod prefix;
+pub mod service_tags;
+pub mod trial;
+
 use eyot_contract::settings::Settings;
 
-use super::{ApplyError, Cause, Roles};
+use self::destinations::Known;
+use self::prefix::Prefix;
+use self::trial::{Refused, Trial};
+use super::{ApplyError, Cause, Caution, Roles};
 use crate::host::{Access, Host, HostError};
 use crate::paths;
 
@@ -25,11 +38,20 @@ pub struct Ruleset {
     mark: String,
 }
 
-/// TCP ports of the management interface.
+impl Ruleset {
+    /// The name by which these very rules are recognised.
+    pub fn mark(&self) -> &str {
+        &self.mark
+    }
+}
+
+/// TCP ports of the management interface, and where connections may go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ports {
     incoming: Vec<u16>,
     outgoing: Vec<u16>,
+    /// `None`: anywhere.
+    destinations: Option<Vec<Prefix>>,
 }
 
 impl Ports {
@@ -44,8 +66,30 @@ impl Ports {
         if settings.ssh {
             incoming.push(SSH);
         }
-        Self { incoming, outgoing }
+        Self { incoming, outgoing, destinations: None }
     }
+
+    /// The same, with connections to these networks only; `None` for any.
+    pub fn only_to(self, destinations: Option<Vec<Prefix>>) -> Self {
+        Self { destinations, ..self }
+    }
+}
+
+/// The rules that the settings ask for, with the networks last known for their destinations.
+///
+/// # Errors
+/// The disk.
+pub fn wanted(
+    host: &dyn Host,
+    settings: &Settings,
+    roles: &Roles,
+    portal: Option<&str>,
+) -> Result<Ruleset, HostError> {
+    let networks = match settings.destinations.is_empty() {
+        true => None,
+        false => Known::load(host)?.networks(settings, portal),
+    };
+    Ok(plan(roles, &Ports::of(portal, settings).only_to(networks)))
 }
 
 /// The port of `scheme://host[:port]`, the scheme's own where none is written.
@@ -69,6 +113,19 @@ pub fn plan(roles: &Roles, ports: &Ports) -> Ruleset {
     };
     let capture_in = rule(format!("iifname {{ {capture} }} drop"));
     let capture_out = rule(format!("oifname {{ {capture} }} drop"));
+    let tunnel = roles.tunnel.iter().map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(", ");
+    let tunnel_rules = |direction: &str, icmp: &str, icmpv6: &str| match tunnel.is_empty() {
+        true => String::new(),
+        false => format!(
+            "\t\t{direction} {{ {tunnel} }} icmp type {icmp} accept
+\t\t{direction} {{ {tunnel} }} icmpv6 type {{ {icmpv6}, nd-neighbor-solicit, nd-neighbor-advert }} accept
+\t\t{direction} {{ {tunnel} }} drop
+"
+        ),
+    };
+    let tunnel_in = tunnel_rules("iifname", "echo-request", "echo-request");
+    let tunnel_out = tunnel_rules("oifname", "echo-reply", "echo-reply");
+    let (sets, tcp_out) = tcp_out(ports);
     // without a management adapter nothing but the loopback is let through
     let management = roles.management.as_deref().unwrap_or("lo");
     let list = |ports: &[u16]| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
@@ -76,12 +133,11 @@ pub fn plan(roles: &Roles, ports: &Ports) -> Ruleset {
         [one] => one.to_string(),
         several => format!("{{ {} }}", list(several)),
     };
-    let outgoing = list(&ports.outgoing);
     let rules = format!(
-        "\tchain input {{
+        "{sets}\tchain input {{
 \t\ttype filter hook input priority 0; policy drop;
 \t\tiifname \"lo\" accept
-{capture_in}\t\tiifname != \"{management}\" drop
+{capture_in}{tunnel_in}\t\tiifname != \"{management}\" drop
 \t\tct state established,related accept
 \t\tct state invalid drop
 \t\ticmp type {{ destination-unreachable, time-exceeded, parameter-problem, echo-request }} accept
@@ -94,15 +150,14 @@ pub fn plan(roles: &Roles, ports: &Ports) -> Ruleset {
 \tchain output {{
 \t\ttype filter hook output priority 0; policy drop;
 \t\toifname \"lo\" accept
-{capture_out}\t\toifname != \"{management}\" drop
+{capture_out}{tunnel_out}\t\toifname != \"{management}\" drop
 \t\tct state established,related accept
 \t\ticmp type {{ destination-unreachable, time-exceeded, parameter-problem, echo-request }} accept
 \t\ticmpv6 type {{ destination-unreachable, packet-too-big, time-exceeded, parameter-problem, echo-request, nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert }} accept
 \t\tudp sport 68 udp dport 67 accept
 \t\tudp sport 546 udp dport 547 accept
 \t\tudp dport {{ 53, 123 }} accept
-\t\ttcp dport {{ 53, {outgoing} }} accept
-\t}}
+{tcp_out}\t}}
 
 \tchain forward {{
 \t\ttype filter hook forward priority 0; policy drop;
@@ -128,12 +183,36 @@ table arp eyot {{
     Ruleset { text, mark }
 }
 
+/// The sets of networks, and the rules for connections going out. Name servers are reached wherever they are.
+fn tcp_out(ports: &Ports) -> (String, String) {
+    let outgoing = ports.outgoing.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+    let Some(networks) = &ports.destinations else {
+        return (String::new(), format!("\t\ttcp dport {{ 53, {outgoing} }} accept\n"));
+    };
+    let (mut sets, mut rules) = (String::new(), "\t\ttcp dport 53 accept\n".to_owned());
+    for (six, name, kind, family) in
+        [(false, "allowed4", "ipv4_addr", "ip"), (true, "allowed6", "ipv6_addr", "ip6")]
+    {
+        let elements: Vec<String> =
+            networks.iter().filter(|n| n.is_ipv6() == six).map(Prefix::to_string).collect();
+        if elements.is_empty() {
+            // a set without elements has no grammar, and lets nothing through anyway
+            continue;
+        }
+        let elements = elements.join(",\n\t\t\t");
+        sets.push_str(&format!(
+            "\tset {name} {{\n\t\ttype {kind}\n\t\tflags interval\n\t\telements = {{\n\t\t\t{elements}\n\t\t}}\n\t}}\n\n"
+        ));
+        rules.push_str(&format!("\t\t{family} daddr @{name} tcp dport {{ {outgoing} }} accept\n"));
+    }
+    (sets, rules)
+}
+
 /// Puts the rules in force and on disk; says whether that was needed.
 ///
 /// # Errors
 /// Rules the kernel refuses, or a management interface that went away with them; then the old rules are back.
 pub fn apply(host: &dyn Host, rules: &Ruleset, management: Option<&str>) -> Result<bool, ApplyError> {
-    let early = |e: HostError| ApplyError::after(WHAT, e.into(), Ok(()));
     let live = host.run("nft", &["list", "ruleset"]).map_err(early)?;
     let saved = host.read(paths::FIREWALL).map_err(early)?;
     if live.contains(&rules.mark) && saved.as_deref() == Some(rules.text.as_bytes()) {
@@ -153,11 +232,71 @@ pub fn apply(host: &dyn Host, rules: &Ruleset, management: Option<&str>) -> Resu
     }
 }
 
+/// What came of putting rules in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// They were in force and on disk.
+    Already,
+    /// They are now.
+    Loaded,
+    /// Rules are on trial, since now or since earlier.
+    OnTrial {
+        /// Since now.
+        begun: bool,
+    },
+    /// These rules were taken back before, so they were not tried again; why.
+    Refused(String),
+}
+
+/// The same as [`apply`], but rules that take the place of others of the appliance's go on trial if `caution` says so, and
+/// a trial under way or one that failed is left as it is.
+///
+/// # Errors
+/// As [`apply`].
+pub fn apply_with(
+    host: &dyn Host,
+    rules: &Ruleset,
+    management: Option<&str>,
+    caution: Caution,
+) -> Result<Applied, ApplyError> {
+    if Trial::under_way(host).map_err(early)?.is_some() {
+        return Ok(Applied::OnTrial { begun: false });
+    }
+    let live = host.run("nft", &["list", "ruleset"]).map_err(early)?;
+    let ours = live.contains("table inet eyot");
+    let refused = Refused::last(host).map_err(early)?.filter(|r| r.mark == rules.mark);
+    match (caution, refused) {
+        (_, Some(refused)) if ours && !live.contains(&rules.mark) => Ok(Applied::Refused(refused.why)),
+        (Caution::Trial(watcher), _) if ours && !live.contains(&rules.mark) => {
+            Ok(Applied::OnTrial { begun: Trial::begin(host, rules, management, watcher)?.is_some() })
+        }
+        _ => Ok(match apply(host, rules, management)? {
+            true => Applied::Loaded,
+            false => Applied::Already,
+        }),
+    }
+}
+
+/// Has nft read the rules without putting them in force.
+///
+/// # Errors
+/// What nft says of them.
+pub fn check(host: &dyn Host, rules: &Ruleset) -> Result<(), HostError> {
+    host.write(paths::FIREWALL_CANDIDATE, rules.text.as_bytes(), Access::Root)?;
+    let checked = host.run("nft", &["-c", "-f", paths::FIREWALL_CANDIDATE]).map(drop);
+    checked.and(host.remove(paths::FIREWALL_CANDIDATE))
+}
+
 /// Whether these very rules are in the kernel and on disk.
 pub fn in_force(host: &dyn Host, rules: &Ruleset) -> Result<bool, HostError> {
     let live = host.run("nft", &["list", "ruleset"])?;
     let saved = host.read(paths::FIREWALL)?;
     Ok(live.contains(&rules.mark) && saved.as_deref() == Some(rules.text.as_bytes()))
+}
+
+/// A failure before anything was changed.
+fn early(error: HostError) -> ApplyError {
+    ApplyError::after(WHAT, error.into(), Ok(()))
 }
 
 fn load(host: &dyn Host, rules: &Ruleset, loaded: &mut bool) -> Result<(), Cause> {
