@@ -36,8 +36,23 @@ pub struct SensorStatus {
     pub spool: SpoolStatus,
     /// The connection to the portal.
     pub upload: UploadStatus,
+    /// Destinations besides the portal, each by itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub destinations: Vec<DestinationStatus>,
     /// The latest failure on this machine's side (database, status file), while it lasts.
     pub last_error: Option<String>,
+}
+
+/// A destination besides the portal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DestinationStatus {
+    /// `azure_iot_hub`, `azure_event_hub` or `bundles`.
+    pub name: String,
+    /// Records waiting for it.
+    pub spool: SpoolStatus,
+    /// How it goes; `not_enrolled`: somebody has to do what the error says.
+    pub upload: UploadStatus,
 }
 
 /// One monitored interface.

@@ -31,6 +31,20 @@
 //! # password_file = "/etc/eyot/proxy-password"
 //! # certificate_file, key_file: the client certificate that an https:// proxy asks for
 //! # exceptions = ["portal.example"]
+//!
+//! # [azure]                                # docs/azure.md; besides the portal or without one
+//! # id_scope = "0ne00ABC123"               # these three: IoT Hub, by way of the provisioning service
+//! # registration_id = "sensor-7"
+//! # key_file = "/etc/eyot/azure-key"       # base64
+//! # enrolment = "individual"               # or "group": the key is the enrolment group's
+//! # event_hub_file = "/etc/eyot/azure-event-hub"   # holds a connection string
+//! # provisioning_host = "global.azure-devices-provisioning.net"
+//! # sensor = "lab"                         # name in messages; left out: registration_id
+//! # proxy = { url = "http://proxy.example:3128" }  # as for the portal; left out: the portal's
+//! # extra_ca_file = "/etc/eyot/extra-ca.pem"       # left out: the portal's
+//!
+//! # [bundles]                              # files to carry to the portal, signed with the portal's key_file
+//! # folder = "/var/lib/eyot-sensor/bundles"
 //! ```
 
 use std::fs;
@@ -131,6 +145,38 @@ struct Written {
     #[serde(default)]
     findings: WrittenFindings,
     portal: Option<WrittenPortal>,
+    azure: Option<WrittenAzure>,
+    bundles: Option<WrittenBundles>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenAzure {
+    id_scope: Option<String>,
+    registration_id: Option<String>,
+    key_file: Option<PathBuf>,
+    enrolment: Option<Enrolment>,
+    event_hub_file: Option<PathBuf>,
+    provisioning_host: Option<String>,
+    sensor: Option<String>,
+    extra_ca_file: Option<PathBuf>,
+    proxy: Option<WrittenProxy>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenBundles {
+    folder: PathBuf,
+}
+
+/// Whose key it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Enrolment {
+    /// The registration's own.
+    Individual,
+    /// The enrolment group's; the registration's is derived.
+    Group,
 }
 
 /// The owner's file: the same keys as in the configuration.
@@ -206,6 +252,40 @@ pub struct Config {
     pub watched: Watched,
     /// Whom to report to.
     pub portal: Option<Portal>,
+    /// The owner's Azure.
+    pub azure: Option<Azure>,
+    /// Where bundles are written.
+    pub bundles: Option<PathBuf>,
+}
+
+/// The owner's Azure. Files are read when reporting starts and after every failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Azure {
+    /// IoT Hub by way of the provisioning service.
+    pub hub: Option<AzureHub>,
+    /// A file that holds an event hub's connection string.
+    pub event_hub_file: Option<PathBuf>,
+    /// What messages call this sensor.
+    pub sensor: String,
+    /// CAs to trust besides the system's, PEM.
+    pub extra_ca_file: Option<PathBuf>,
+    /// The way there.
+    pub proxy: Option<Proxy>,
+}
+
+/// A registration at the provisioning service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AzureHub {
+    /// ID scope.
+    pub id_scope: String,
+    /// Registration id.
+    pub registration_id: String,
+    /// A file that holds the key, base64.
+    pub key_file: PathBuf,
+    /// Whose key it is.
+    pub enrolment: Enrolment,
+    /// The service's host name.
+    pub provisioning_host: String,
 }
 
 /// What is expected on the network, and what to compare with.
@@ -320,6 +400,15 @@ fn meant(path: &Path, watched_in: &Path, written: Written) -> Result<Config, Con
     if let Some(processor) = written.processors.iter().find(|p| **p > MAX_PROCESSOR) {
         return Err(wrong("processors", format!("there is no processor {processor}; the first is 0")));
     }
+    let portal = written.portal.map(|p| portal(path, p)).transpose()?;
+    let azure = written.azure.map(|a| azure(path, a, portal.as_ref())).transpose()?;
+    let bundles = written.bundles.map(|b| b.folder);
+    if bundles.is_some() && portal.is_none() {
+        return Err(wrong(
+            "bundles",
+            "they are signed with the key that [portal] names, which is not there; activate the appliance once".into(),
+        ));
+    }
     Ok(Config {
         interfaces: written.interfaces,
         filter,
@@ -329,7 +418,45 @@ fn meant(path: &Path, watched_in: &Path, written: Written) -> Result<Config, Con
         database: written.database.unwrap_or_else(|| DEFAULT_DATABASE.into()),
         status: written.status.unwrap_or_else(|| DEFAULT_STATUS.into()),
         watched: watched(watched_in, &written.local_networks, written.findings)?,
-        portal: written.portal.map(|p| portal(path, p)).transpose()?,
+        portal,
+        azure,
+        bundles,
+    })
+}
+
+fn azure(path: &Path, written: WrittenAzure, portal: Option<&Portal>) -> Result<Azure, ConfigError> {
+    let wrong = |key, reason: &str| ConfigError::Value { path: path.to_owned(), key, reason: reason.into() };
+    let hub = match (written.id_scope, written.registration_id.clone(), written.key_file) {
+        (None, None, None) => None,
+        (Some(id_scope), Some(registration_id), Some(key_file)) => Some(AzureHub {
+            id_scope,
+            registration_id,
+            key_file,
+            enrolment: written.enrolment.unwrap_or(Enrolment::Individual),
+            provisioning_host: written
+                .provisioning_host
+                .unwrap_or_else(|| eyot_uplink::azure::dps::GLOBAL_HOST.to_owned()),
+        }),
+        _ => {
+            let reason = "id_scope, registration_id and key_file go together: give all or none";
+            return Err(wrong("azure", reason));
+        }
+    };
+    if hub.is_none() && written.event_hub_file.is_none() {
+        return Err(wrong("azure", "neither a registration (id_scope…) nor event_hub_file is given"));
+    }
+    let sensor = written.sensor.or(written.registration_id).ok_or_else(|| {
+        wrong("azure.sensor", "a name for this sensor is expected where no registration_id is")
+    })?;
+    Ok(Azure {
+        hub,
+        event_hub_file: written.event_hub_file,
+        sensor,
+        extra_ca_file: written.extra_ca_file.or_else(|| portal.and_then(|p| p.extra_ca_file.clone())),
+        proxy: match written.proxy {
+            Some(given) => Some(proxy(path, given)?),
+            None => portal.and_then(|p| p.proxy.clone()),
+        },
     })
 }
 
@@ -399,38 +526,7 @@ fn portal(path: &Path, written: WrittenPortal) -> Result<Portal, ConfigError> {
             format!("{least} to {most} seconds are possible"),
         ));
     }
-    let proxy = match written.proxy {
-        None => None,
-        Some(proxy) => {
-            let credentials = match (proxy.username, proxy.password_file) {
-                (None, None) => None,
-                (Some(user), Some(file)) => {
-                    let password = read("portal.proxy.password_file", &file)?;
-                    Some((user, password.trim_end_matches(['\n', '\r']).to_owned()))
-                }
-                _ => {
-                    return Err(wrong(
-                        "portal.proxy",
-                        "username and password_file go together: give both or none".into(),
-                    ))
-                }
-            };
-            let identity = match (proxy.certificate_file, proxy.key_file) {
-                (None, None) => None,
-                (Some(certificate), Some(key)) => Some((
-                    read("portal.proxy.certificate_file", &certificate)?,
-                    read("portal.proxy.key_file", &key)?,
-                )),
-                _ => {
-                    return Err(wrong(
-                        "portal.proxy",
-                        "certificate_file and key_file go together: give both or none".into(),
-                    ))
-                }
-            };
-            Some(Proxy { url: proxy.url, credentials, identity, exceptions: proxy.exceptions })
-        }
-    };
+    let proxy = written.proxy.map(|p| proxy(path, p)).transpose()?;
     Ok(Portal {
         url: written.url,
         ca_file: written.ca_file,
@@ -440,6 +536,36 @@ fn portal(path: &Path, written: WrittenPortal) -> Result<Portal, ConfigError> {
         upload_interval: Duration::from_secs(seconds),
         proxy,
     })
+}
+
+fn proxy(path: &Path, proxy: WrittenProxy) -> Result<Proxy, ConfigError> {
+    let wrong = |key, reason: String| ConfigError::Value { path: path.to_owned(), key, reason };
+    let credentials = match (proxy.username, proxy.password_file) {
+        (None, None) => None,
+        (Some(user), Some(file)) => {
+            let password = read("portal.proxy.password_file", &file)?;
+            Some((user, password.trim_end_matches(['\n', '\r']).to_owned()))
+        }
+        _ => {
+            return Err(wrong(
+                "portal.proxy",
+                "username and password_file go together: give both or none".into(),
+            ))
+        }
+    };
+    let identity = match (proxy.certificate_file, proxy.key_file) {
+        (None, None) => None,
+        (Some(certificate), Some(key)) => {
+            Some((read("portal.proxy.certificate_file", &certificate)?, read("portal.proxy.key_file", &key)?))
+        }
+        _ => {
+            return Err(wrong(
+                "portal.proxy",
+                "certificate_file and key_file go together: give both or none".into(),
+            ))
+        }
+    };
+    Ok(Proxy { url: proxy.url, credentials, identity, exceptions: proxy.exceptions })
 }
 
 /// Reads a file that the configuration names by `key`.
@@ -480,6 +606,8 @@ mod tests {
                 status: DEFAULT_STATUS.into(),
                 watched: Watched { policy: Policy::default(), threat_lists: default_threat_lists() },
                 portal: None,
+                azure: None,
+                bundles: None,
             }
         );
     }
@@ -571,6 +699,16 @@ mod tests {
                  certificate_file = \"\"\nkey_file = \"\"\nproxy = { url = \"http://x:1\", username = \"u\" }\n",
                 "portal.proxy: username and password_file go together",
             ),
+            (
+                "version = 1\ninterfaces = [\"e\"]\n[azure]\nid_scope = \"0ne\"\n",
+                "azure: id_scope, registration_id and key_file go together",
+            ),
+            ("version = 1\ninterfaces = [\"e\"]\n[azure]\n", "nor event_hub_file is given"),
+            (
+                "version = 1\ninterfaces = [\"e\"]\n[azure]\nevent_hub_file = \"/e\"\n",
+                "azure.sensor: a name for this sensor",
+            ),
+            ("version = 1\ninterfaces = [\"e\"]\n[bundles]\nfolder = \"/b\"\n", "bundles: they are signed"),
         ] {
             let message = config(text).unwrap_err();
             assert!(message.contains(expected), "{text:?} gave {message:?}");

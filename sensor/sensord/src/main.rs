@@ -6,6 +6,7 @@
 mod cli;
 mod commands;
 mod config;
+mod destinations;
 mod offline;
 mod pipeline;
 mod portal_threats;

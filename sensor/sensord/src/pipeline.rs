@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Error};
 use eyot_capture::live::{LiveOptions, LiveSource};
 use eyot_capture::{Source, Stop};
-use eyot_contract::{Refused, Timestamp};
+use eyot_contract::{Refused, SensorStatus, Timestamp};
 use eyot_inventory::{Inventory, Store, RETENTION};
 use tokio::sync::{mpsc, Notify};
 
 use crate::config::Config;
+use crate::destinations;
 use crate::queue::{queue, Drained, Drainer};
 use crate::ring::Ring;
 use crate::status::Shared;
@@ -32,6 +33,11 @@ const SAVE_ALL_EVERY: Duration = Duration::from_secs(60);
 const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 /// A device that is merely seen again is reported so often, in microseconds: a quarter of an hour.
 const REFRESH: i64 = 15 * 60 * 1_000_000;
+
+/// Pause between two messages about how the sensor is.
+const HEALTH_EVERY: Duration = Duration::from_secs(300);
+/// Shortest time between two reports of the same device where no portal says another.
+const UPLOAD_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The running pipeline.
 pub struct Pipeline {
@@ -53,7 +59,9 @@ impl Pipeline {
         failures: &mpsc::UnboundedSender<Error>,
         reports: Arc<Notify>,
     ) -> anyhow::Result<Self> {
-        let store = Store::open(&config.database)?;
+        let mut store = Store::open(&config.database)?;
+        let others = destinations::names(config);
+        store.set_destinations(config.portal.is_some(), &others)?;
         let mut inventory = store.load()?;
         inventory.set_local_networks(config.watched.policy.local.clone());
         let watch = Watch::start(&config.watched, &config.database, &store)?;
@@ -96,7 +104,12 @@ impl Pipeline {
             watch,
             store,
             shared: shared.clone(),
-            report_pause: config.portal.as_ref().map(|p| p.upload_interval),
+            report_pause: match &config.portal {
+                Some(portal) => Some(portal.upload_interval),
+                None => (!others.is_empty()).then_some(UPLOAD_INTERVAL),
+            },
+            tells_others: !others.is_empty(),
+            told_health: None,
             reports,
             beats: Arc::clone(&beats),
             tended: Instant::now(),
@@ -131,8 +144,11 @@ struct Discovery {
     watch: Watch,
     store: Store,
     shared: Shared,
-    /// `None`: there is no portal to report to.
+    /// `None`: there is nobody to report to.
     report_pause: Option<Duration>,
+    /// Whether there are destinations besides the portal.
+    tells_others: bool,
+    told_health: Option<Instant>,
     reports: Arc<Notify>,
     beats: Arc<AtomicU64>,
     tended: Instant,
@@ -181,6 +197,13 @@ impl Discovery {
             self.saved_all = Instant::now();
         }
         self.save(everything);
+        if self.tells_others && self.told_health.is_none_or(|at| at.elapsed() >= HEALTH_EVERY) {
+            self.told_health = Some(Instant::now());
+            let status = SensorStatus { at: now, ..self.shared.lock().clone() };
+            if let Err(error) = self.store.queue_health(&status) {
+                tracing::error!("{:#}", Error::from(error));
+            }
+        }
         let counters = self.inventory.counters();
         let found = self.watch.counters();
         let mut status = self.shared.lock();
@@ -227,6 +250,8 @@ impl Discovery {
             }
             status.last_error = error;
         } else if error.is_none() && queued {
+            // one may wait for the portal, one for each other destination
+            self.reports.notify_waiters();
             self.reports.notify_one();
         }
     }

@@ -14,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::RunArgs;
 use crate::config::Config;
+use crate::destinations::Destinations;
 use crate::pipeline::Pipeline;
 use crate::status::{Shared, WRITE_EVERY_SECONDS};
 use crate::uplink::Uplink;
@@ -40,9 +41,12 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let reports = Arc::new(Notify::new());
     let pipeline = Pipeline::start(&config, &shared, &failures, Arc::clone(&reports))?;
     let uplink = match config.portal.clone() {
-        Some(portal) => Some(Uplink::start(portal, config.database.clone(), shared.clone(), reports)?),
+        Some(portal) => {
+            Some(Uplink::start(portal, config.database.clone(), shared.clone(), Arc::clone(&reports))?)
+        }
         None => None,
     };
+    let destinations = Destinations::start(&config, &shared, &reports)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -52,6 +56,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     tell(&[NotifyState::Stopping]);
     let sound = pipeline.stop();
     let sound = uplink.is_none_or(Uplink::stop) && sound;
+    let sound = destinations.stop() && sound;
     if let Err(error) = shared.write(&config.status) {
         tracing::warn!("{}: cannot be written: {error}", config.status.display());
     }

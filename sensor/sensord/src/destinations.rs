@@ -1,0 +1,362 @@
+//! Reports to destinations besides the portal: the owner's Azure, and bundles that somebody carries.
+//!
+//! Each has a thread, a place in the store and pauses of its own, so that none waits for another. A batch stays on disk
+//! until its destination has all of it. Keys are read when reporting starts and again after a failure that somebody has
+//! to mend.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::Context;
+use eyot_client::{Client, ClientError, Trust, SYSTEM_ROOTS};
+use eyot_contract::settings::Proxy;
+use eyot_contract::{
+    ConditionCode, DestinationStatus, SpoolStatus, Timestamp, UploadError, UploadState, MAX_BATCH_DEVICES,
+};
+use eyot_inventory::Outbox;
+use eyot_uplink::azure::dps::Registration;
+use eyot_uplink::azure::event_hub::EventHub;
+use eyot_uplink::azure::reporter::{EventReporter, HubReporter};
+use eyot_uplink::azure::sas::SharedKey;
+use eyot_uplink::bundle::BundleFolder;
+use eyot_uplink::destination::{Batch, Carrier, Destination, Trouble};
+use eyot_uplink::pause::Pause;
+use eyot_uplink::wire::{retry_after, Request, Response};
+use tokio::sync::{watch, Notify};
+
+use crate::config::{read, Azure, AzureHub, Config, Enrolment, Portal};
+use crate::status::Shared;
+
+const IOT_HUB: &str = "azure_iot_hub";
+const EVENT_HUB: &str = "azure_event_hub";
+const BUNDLES: &str = "bundles";
+/// How often a queue is looked at when nobody says that there is something in it.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// Pause while somebody has to do something.
+const OPERATOR_PAUSE: Duration = Duration::from_secs(300);
+
+/// The names of the configured destinations, as the store and the status know them.
+pub fn names(config: &Config) -> Vec<&'static str> {
+    kinds(config).iter().map(Kind::name).collect()
+}
+
+fn kinds(config: &Config) -> Vec<Kind> {
+    let mut kinds = Vec::new();
+    if let Some(azure) = &config.azure {
+        if let Some(hub) = &azure.hub {
+            kinds.push(Kind::Hub(azure.clone(), hub.clone()));
+        }
+        if let Some(file) = &azure.event_hub_file {
+            kinds.push(Kind::Event(azure.clone(), file.clone()));
+        }
+    }
+    if let (Some(folder), Some(portal)) = (&config.bundles, &config.portal) {
+        kinds.push(Kind::Bundles(folder.clone(), portal.clone()));
+    }
+    kinds
+}
+
+/// The running senders.
+pub struct Destinations {
+    stop: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Destinations {
+    /// Starts a sender for each configured destination.
+    ///
+    /// # Errors
+    /// When the store cannot be opened, or a thread not be started.
+    pub fn start(config: &Config, shared: &Shared, reports: &Arc<Notify>) -> anyhow::Result<Self> {
+        let (stop, stopped) = watch::channel(false);
+        let mut threads = Vec::new();
+        for kind in kinds(config) {
+            let name = kind.name();
+            let outbox = Outbox::open(&config.database, name)?;
+            shared.lock().destinations.push(DestinationStatus {
+                name: name.to_owned(),
+                upload: eyot_contract::UploadStatus { state: UploadState::Connected, ..Default::default() },
+                ..DestinationStatus::default()
+            });
+            let sender = Sender {
+                kind,
+                outbox,
+                shared: shared.clone(),
+                reports: Arc::clone(reports),
+                stopped: stopped.clone(),
+                reporter: None,
+                pause: Pause::default(),
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .with_context(|| format!("cannot start the runtime of {name}"))?;
+            let thread = thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(move || runtime.block_on(sender.run()))
+                .with_context(|| format!("cannot start the thread of {name}"))?;
+            threads.push(thread);
+        }
+        Ok(Self { stop, threads })
+    }
+
+    /// Ends them; what has not arrived stays on disk. False if a thread panicked.
+    pub fn stop(self) -> bool {
+        self.stop.send_replace(true);
+        // every thread is waited for, also after one that panicked
+        self.threads.into_iter().filter_map(|thread| thread.join().err()).count() == 0
+    }
+}
+
+enum Kind {
+    Hub(Azure, AzureHub),
+    Event(Azure, PathBuf),
+    Bundles(PathBuf, Portal),
+}
+
+impl Kind {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Hub(..) => IOT_HUB,
+            Self::Event(..) => EVENT_HUB,
+            Self::Bundles(..) => BUNDLES,
+        }
+    }
+
+    fn reporter(&self) -> anyhow::Result<Reporter> {
+        Ok(match self {
+            Self::Hub(azure, hub) => {
+                let key =
+                    SharedKey::from_base64(&read("azure.key_file", &hub.key_file)?).context("azure.key")?;
+                let key = match hub.enrolment {
+                    Enrolment::Individual => key,
+                    Enrolment::Group => key.derive(&hub.registration_id),
+                };
+                let registration = Registration::new(
+                    &hub.provisioning_host,
+                    &hub.id_scope,
+                    &hub.registration_id,
+                    key.clone(),
+                )?;
+                let reporter = HubReporter::new(Https::new(azure)?, registration, key, &azure.sensor);
+                Reporter::Hub(Box::new(reporter))
+            }
+            Self::Event(azure, file) => {
+                let hub = EventHub::from_connection_string(&read("azure.event_hub_file", file)?)?;
+                Reporter::Event(Box::new(EventReporter::new(Https::new(azure)?, hub, &azure.sensor)))
+            }
+            Self::Bundles(folder, portal) => {
+                let key = read("portal.key_file", &portal.key_file)?;
+                let certificate = read("portal.certificate_file", &portal.certificate_file)?;
+                let name =
+                    fs::read_to_string("/proc/sys/kernel/hostname").context("cannot read the host name")?;
+                Reporter::Bundles(Box::new(BundleFolder::new(folder, name.trim(), &key, certificate)?))
+            }
+        })
+    }
+}
+
+enum Reporter {
+    Hub(Box<HubReporter<Https>>),
+    Event(Box<EventReporter<Https>>),
+    Bundles(Box<BundleFolder>),
+}
+
+impl Reporter {
+    async fn deliver(&mut self, batch: &Batch, now: Timestamp) -> Result<(), Trouble> {
+        match self {
+            Self::Hub(hub) => hub.deliver(batch, now).await,
+            Self::Event(hub) => hub.deliver(batch, now).await,
+            Self::Bundles(folder) => folder.deliver(batch, now).await,
+        }
+    }
+}
+
+struct Sender {
+    kind: Kind,
+    outbox: Outbox,
+    shared: Shared,
+    reports: Arc<Notify>,
+    stopped: watch::Receiver<bool>,
+    reporter: Option<Reporter>,
+    pause: Pause,
+}
+
+impl Sender {
+    async fn run(mut self) {
+        let mut stopped = self.stopped.clone();
+        loop {
+            let (pause, wakes) = tokio::select! {
+                _ = stopped.wait_for(|stop| *stop) => return,
+                step = self.step() => step,
+            };
+            self.publish();
+            tokio::select! {
+                _ = stopped.wait_for(|stop| *stop) => return,
+                () = tokio::time::sleep(pause) => {}
+                () = self.reports.notified(), if wakes => {}
+            }
+        }
+    }
+
+    /// Sends one batch, if there is one. How long to wait then, and whether new records cut that short.
+    async fn step(&mut self) -> (Duration, bool) {
+        match self.send().await {
+            Ok(true) => (Duration::ZERO, false),
+            Ok(false) => (LOOK_EVERY, true),
+            Err(trouble) => (self.failed(&trouble), false),
+        }
+    }
+
+    async fn send(&mut self) -> Result<bool, Trouble> {
+        let now = Timestamp::now();
+        let here = |error: &dyn std::error::Error| Trouble::Later { after: None, message: chain(error) };
+        let Some(outgoing) = self.outbox.next(MAX_BATCH_DEVICES, now).map_err(|e| here(&e))? else {
+            return Ok(false);
+        };
+        let records = outgoing.records.len() as u64;
+        let batch = Batch {
+            epoch: self.outbox.epoch(),
+            sequence: outgoing.sequence,
+            sent: outgoing.sent,
+            records: outgoing.records,
+        };
+        let reporter = match &mut self.reporter {
+            Some(reporter) => reporter,
+            none => none.insert(
+                self.kind.reporter().map_err(|error| Trouble::Operator { message: format!("{error:#}") })?,
+            ),
+        };
+        // a batch of which every record was given up is done
+        if records > 0 {
+            match reporter.deliver(&batch, now).await {
+                Err(Trouble::Record { at, message }) => {
+                    tracing::error!(
+                        "{} does not take a record, which was dropped: {message}",
+                        self.kind.name()
+                    );
+                    self.outbox.give_up(at).map_err(|e| here(&e))?;
+                    return Ok(true);
+                }
+                other => other?,
+            }
+        }
+        self.outbox.acknowledge().map_err(|e| here(&e))?;
+        self.pause.reset();
+        self.status(|status| {
+            status.upload.state = UploadState::Connected;
+            status.upload.last_success = Some(Timestamp::now());
+            status.upload.last_error = None;
+            status.upload.batches += 1;
+            status.upload.records += records;
+        });
+        Ok(true)
+    }
+
+    fn failed(&mut self, trouble: &Trouble) -> Duration {
+        let message = trouble.to_string();
+        let name = self.kind.name();
+        let (pause, state, condition) = match trouble {
+            Trouble::Later { after, .. } => {
+                (self.pause.after_failure(*after), UploadState::Retrying, ConditionCode::Disconnected)
+            }
+            Trouble::Operator { .. } | Trouble::Record { .. } => {
+                self.reporter = None;
+                let pause = OPERATOR_PAUSE.mul_f64(0.5 + fastrand::f64());
+                (pause, UploadState::NotEnrolled, ConditionCode::SanityFailed)
+            }
+        };
+        self.status(|status| {
+            if status.upload.last_error.as_ref().is_none_or(|e| e.message != message) {
+                tracing::warn!("cannot report to {name}: {message}");
+            }
+            status.upload.state = state;
+            status.upload.last_error = Some(UploadError { at: Timestamp::now(), message, condition });
+        });
+        pause
+    }
+
+    fn publish(&self) {
+        let Ok(state) = self.outbox.state() else { return };
+        self.status(|status| {
+            status.spool = SpoolStatus {
+                waiting: state.waiting,
+                in_flight: state.in_flight,
+                dropped: state.dropped,
+                oldest: state.oldest,
+            };
+        });
+    }
+
+    fn status(&self, change: impl FnOnce(&mut DestinationStatus)) {
+        let name = self.kind.name();
+        if let Some(status) = self.shared.lock().destinations.iter_mut().find(|d| d.name == name) {
+            change(status);
+        }
+    }
+}
+
+/// Carries requests over TLS, through the proxy if there is one. A client for each host, so that connections are kept.
+struct Https {
+    roots: String,
+    extra_ca: Option<String>,
+    proxy: Option<Proxy>,
+    clients: HashMap<String, Client>,
+}
+
+impl Https {
+    fn new(azure: &Azure) -> anyhow::Result<Self> {
+        let roots = fs::read_to_string(SYSTEM_ROOTS).with_context(|| {
+            format!("{SYSTEM_ROOTS}: cannot be read; install the package ca-certificates")
+        })?;
+        let extra_ca = azure.extra_ca_file.as_deref().map(|f| read("azure.extra_ca_file", f)).transpose()?;
+        Ok(Self { roots, extra_ca, proxy: azure.proxy.clone(), clients: HashMap::new() })
+    }
+
+    fn client(&mut self, host: &str) -> Result<Client, ClientError> {
+        if let Some(client) = self.clients.get(host) {
+            return Ok(client.clone());
+        }
+        let client = Client::builder(format!("https://{host}"))
+            .trust(Trust::Roots(self.roots.clone()))
+            .extra_ca(self.extra_ca.clone())
+            .proxy(self.proxy.clone())
+            .build()?;
+        self.clients.insert(host.to_owned(), client.clone());
+        Ok(client)
+    }
+}
+
+impl Carrier for Https {
+    async fn carry(&mut self, request: Request) -> Result<Response, Trouble> {
+        let later = |error: ClientError| Trouble::Later { after: None, message: chain(&error) };
+        let client = self.client(&request.host).map_err(later)?;
+        let headers: Vec<_> = request.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        match client.send(request.method.name(), &request.target, &headers, request.body).await {
+            Ok(reply) => Ok(Response {
+                status: reply.status,
+                retry_after: reply.retry_after.and_then(|v| retry_after(&v, Timestamp::now())),
+                body: reply.body,
+            }),
+            Err(error) => {
+                self.clients.remove(&request.host);
+                Err(later(error))
+            }
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
