@@ -437,10 +437,12 @@ impl Core {
 #[inline]
 fn inside<'a>(network: &Network<'a>) -> Option<Inside<'a>> {
     if network.protocol == packet::IP_UDP {
-        let (source, destination, payload, _) = packet::udp(network.payload)?;
-        if !tunnel::is_udp_port(source, destination) {
+        // nearly all datagrams are no tunnel: their ports say so
+        let [s0, s1, d0, d1] = *network.payload.first_chunk()?;
+        if !tunnel::is_udp_port(u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1])) {
             return None;
         }
+        let (source, destination, payload, _) = packet::udp(network.payload)?;
         return tunnel::over_udp(source, destination, payload);
     }
     if network.protocol == packet::IP_TCP {

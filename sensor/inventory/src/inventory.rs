@@ -291,7 +291,7 @@ impl Inventory {
                 None => self.counters.vlans_refused += 1,
             }
         }
-        if summary.protocol.is_some_and(|name| device.protocols.insert(name)) {
+        if summary.protocol.is_some_and(|name| device.protocols.insert_registered(name)) {
             changed = Changed::Learnt;
         }
         if let Some(ip) = summary.source_ip {

@@ -8,8 +8,12 @@ use eyot_dissect::Field;
 const MAX_PROTOCOLS: usize = 128;
 
 /// A set of protocol names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ProtocolSet(u128);
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProtocolSet {
+    bits: u128,
+    /// The name that was added last, which is often the next one too: a device says the same things again and again.
+    latest: &'static str,
+}
 
 struct Names {
     /// Ascending.
@@ -41,6 +45,16 @@ impl ProtocolSet {
         self.insert_bit(names().of_field.get(field as usize).copied())
     }
 
+    /// Adds a protocol by the registry's own name; whether it is new.
+    #[inline]
+    pub fn insert_registered(&mut self, name: &'static str) -> bool {
+        if std::ptr::eq(self.latest, name) {
+            return false;
+        }
+        self.latest = name;
+        self.insert(name)
+    }
+
     /// Adds a protocol by its registry name; whether it is new.
     pub fn insert(&mut self, name: &str) -> bool {
         self.insert_bit(names().names.binary_search(&name).ok().map(|at| at as u8))
@@ -48,14 +62,14 @@ impl ProtocolSet {
 
     /// The names, ascending.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        names().names.iter().enumerate().filter(move |(at, _)| self.0 >> at & 1 != 0).map(|(_, name)| *name)
+        names().names.iter().enumerate().filter(move |(at, _)| self.bits >> at & 1 != 0).map(|(_, name)| *name)
     }
 
     fn insert_bit(&mut self, bit: Option<u8>) -> bool {
         let Some(bit) = bit.filter(|b| usize::from(*b) < MAX_PROTOCOLS) else { return false };
-        let before = self.0;
-        self.0 |= 1 << bit;
-        self.0 != before
+        let before = self.bits;
+        self.bits |= 1 << bit;
+        self.bits != before
     }
 }
 
@@ -76,5 +90,16 @@ mod tests {
         assert!(names().names.len() < MAX_PROTOCOLS, "the set needs another word");
         assert!(!set.insert(expected[0]));
         assert!(!set.insert("no such protocol"));
+    }
+
+    #[test]
+    fn the_same_name_again_is_not_new() {
+        let mut set = ProtocolSet::default();
+        let [one, other] = [eyot_dissect::protocols()[0].name, eyot_dissect::protocols()[1].name];
+        assert!(set.insert_registered(one));
+        assert!(!set.insert_registered(one));
+        assert!(set.insert_registered(other));
+        assert!(!set.insert_registered(one));
+        assert_eq!(set.names().count(), 2);
     }
 }
