@@ -3,6 +3,8 @@
 //! An input of the target `dissector` is a protocol's name, a zero byte and a message. The message is carried to that
 //! protocol the way a frame of its kind would bring it, as the registry says, so that what is tried is what can happen.
 
+pub mod samples;
+
 use eyot_dissect::{protocols, Carrier, Protocol};
 
 /// Addresses of who speaks and who listens.

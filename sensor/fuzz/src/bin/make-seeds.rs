@@ -1,6 +1,7 @@
-//! Seeds for the targets out of captures: `make-seeds CAPTURES CORPUS`.
+//! Seeds for the targets: `make-seeds CORPUS` writes those that the tree keeps, `make-seeds CAPTURES CORPUS` makes more out of
+//! captures.
 //!
-//! `CORPUS/capture` gets the captures that are small enough, as they are; `CORPUS/dissector` the messages in all of them that
+//! Of captures `CORPUS/capture` gets the captures that are small enough, as they are; `CORPUS/dissector` the messages in all of them that
 //! some dissector read, up to [`PER_PROTOCOL`] of each protocol. Names are digests, so that a second run adds nothing.
 
 use std::collections::hash_map::DefaultHasher;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use eyot_capture::file::FileSource;
 use eyot_capture::{LinkType, Pulled, Source};
 use eyot_dissect::{Dissector, Limits};
+use eyot_sensor_fuzz::samples;
 
 /// Longest capture taken as a seed, in bytes.
 const MAX_CAPTURE: u64 = 64 << 10;
@@ -23,15 +25,31 @@ const PER_CAPTURE: usize = 20_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1);
-    let (Some(captures), Some(corpus), None) = (arguments.next(), arguments.next(), arguments.next()) else {
-        return Err("usage: make-seeds CAPTURES CORPUS".into());
+    let (captures, corpus) = match (arguments.next(), arguments.next(), arguments.next()) {
+        (Some(corpus), None, None) => (None, PathBuf::from(corpus)),
+        (captures, Some(corpus), None) => (captures.map(PathBuf::from), PathBuf::from(corpus)),
+        _ => return Err("usage: make-seeds [CAPTURES] CORPUS".into()),
     };
-    let corpus = PathBuf::from(corpus);
     for target in ["capture", "dissector"] {
         fs::create_dir_all(corpus.join(target))?;
     }
+    match captures {
+        Some(captures) => of_captures(&captures, &corpus),
+        None => own(&corpus),
+    }
+}
+
+fn own(corpus: &Path) -> Result<(), Box<dyn Error>> {
+    fs::write(corpus.join("capture/all"), samples::capture())?;
+    for (name, input) in samples::inputs() {
+        fs::write(corpus.join("dissector").join(name), input)?;
+    }
+    Ok(())
+}
+
+fn of_captures(captures: &Path, corpus: &Path) -> Result<(), Box<dyn Error>> {
     let mut files = Vec::new();
-    find(Path::new(&captures), &mut files)?;
+    find(captures, &mut files)?;
     let mut seeds: BTreeMap<&str, BTreeSet<Vec<u8>>> = BTreeMap::new();
     let mut small = 0;
     for path in &files {
@@ -66,7 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     if small == 0 || count == 0 {
-        return Err(format!("{}: no captures to make seeds of", Path::new(&captures).display()).into());
+        return Err(format!("{}: no captures to make seeds of", captures.display()).into());
     }
     println!("{small} captures, {count} messages");
     Ok(())
