@@ -17,7 +17,7 @@ printf 'version = 1\n[management]\ninterface = "name:mgmt"\n[capture]\ninterface
 "#;
 
 /// Runs a script in fresh namespaces (network, mounts, host name, processes) with a `/sys` that shows them; `$EYOT` is the program and `$ROOT`
-/// an empty root directory.
+/// an empty root directory, `$SCAN` the port scanner.
 fn in_namespace(script: &str) -> String {
     let root = tempfile::tempdir().unwrap();
     let script = format!("{PREPARE}\n{script}");
@@ -36,6 +36,7 @@ fn in_namespace(script: &str) -> String {
         ])
         .env("EYOT", env!("CARGO_BIN_EXE_eyot-appliance"))
         .env("ROOT", root.path())
+        .env("SCAN", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scan.py"))
         .output()
         .expect("unshare is needed");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -209,4 +210,138 @@ except OSError: print("shut")'
     {
         assert!(out.contains(line), "{line} is not in: {out}");
     }
+}
+
+/// The daemon hears of changes from the kernel: its own round comes every ten seconds only.
+#[test]
+fn p7_what_is_done_to_a_monitored_adapter_is_undone_within_seconds_and_it_never_sends() {
+    let out = in_namespace(
+        r#"
+        MAC=02:00:00:00:00:07
+        ip link set mon address $MAC
+        printf 'version = 1\n[management]\ninterface = "name:mgmt"\n[capture]\ninterfaces = ["mac:%s"]\n' $MAC > $ROOT/etc/eyot/local.toml
+        $EYOT --root $ROOT run 2>$ROOT/log & agent=$!
+        sent() { cat /sys/class/net/$1/statistics/tx_packets; }
+        # as it should be: name; says after how many tenths of a second
+        right() {
+            for tenth in $(seq 1 100); do
+                link=$(ip -o link show $1 2>/dev/null || true)
+                case "$link" in *MULTICAST*) ;; *NOARP*PROMISC*UP*|*PROMISC*NOARP*UP*)
+                    if [ "$(cat /proc/sys/net/ipv6/conf/$1/disable_ipv6)" = 1 ] && nft list table inet eyot | grep -q "oifname.*\"$1\".*drop"; then
+                        echo "$2 right $tenth sent $(sent $1)"; return
+                    fi;; esac
+                sleep 0.1
+            done
+            echo "$2 WRONG: $link"; tail -3 $ROOT/log
+        }
+        right mon start
+        ip link set mon promisc off; right mon promisc
+        ip link set mon arp on multicast on; right mon flags
+        echo 0 > /proc/sys/net/ipv6/conf/mon/disable_ipv6; ip link set mon down; right mon down
+        ip link set mon down; ip link set mon name span0; ip link set span0 up; right span0 renamed
+        ip link set monpeer down; sleep 0.5; ip link set monpeer up; right span0 flap
+        ip link del span0; sleep 1
+        nft list table inet eyot | grep -c span0 || echo "gone from the rules"
+        ip link add span0 address $MAC type veth peer name monpeer; ip link set monpeer up; right span0 recreated
+        # the driver comes back under another name, and something brings it up at once with all it can say
+        ip link del span0; ip link add mon address $MAC type veth peer name monpeer; ip link set monpeer up; right mon other-name
+        ethtool -K mon gro on; sleep 2; ethtool -k mon | grep '^generic-receive-offload'
+        kill -0 $agent && echo "the daemon lives"; grep -ci 'panicked' $ROOT/log || true
+        "#,
+    );
+    for change in ["start", "promisc", "flags", "down", "renamed", "flap", "recreated", "other-name"] {
+        let line = out.lines().find(|l| l.starts_with(&format!("{change} "))).unwrap_or_default();
+        let words: Vec<&str> = line.split(' ').collect();
+        assert_eq!((words.get(1), words.last()), (Some(&"right"), Some(&"0")), "{change}: {out}");
+        // the start is slower: it listens first; a loaded machine is granted five seconds for the others
+        let tenths: u32 = words[2].parse().unwrap();
+        assert!(change == "start" || tenths <= 50, "{change} took {tenths} tenths of a second: {out}");
+    }
+    for words in ["gone from the rules", "generic-receive-offload: off", "the daemon lives"] {
+        assert!(out.contains(words), "{words} is not in: {out}");
+    }
+}
+
+/// Every port, from both sides of the management adapter and from the monitored network.
+#[test]
+fn a_port_scan_finds_what_is_meant_and_nothing_else() {
+    let out = in_namespace(
+        r#"
+        $EYOT --root $ROOT run --once 2>/dev/null
+        mount -t tmpfs tmpfs /run; ip netns add far; ip netns add plant
+        ip link set mgmtpeer netns far; ip link set monpeer netns plant
+        ip addr add 192.0.2.1/24 dev mgmt; ip -6 addr add 2001:db8::1/64 dev mgmt nodad; ip link set mgmt up
+        far="ip netns exec far"; plant="ip netns exec plant"
+        $far sh -ec 'ip link set lo up; ip addr add 192.0.2.2/24 dev mgmtpeer; ip -6 addr add 2001:db8::2/64 dev mgmtpeer nodad; ip link set mgmtpeer up'
+        # both ends know each other without asking, so that no first packet waits for an answer
+        a=$(cat /sys/class/net/mgmt/address); b=$($far cat /sys/class/net/mgmtpeer/address)
+        for two in 192.0.2.2 2001:db8::2; do ip neigh replace $two lladdr $b dev mgmt nud permanent; done
+        for one in 192.0.2.1 2001:db8::1; do $far ip neigh replace $one lladdr $a dev mgmtpeer nud permanent; done
+        # somebody gives the monitored adapter an address, and here too both ends know each other without asking
+        near=$(cat /sys/class/net/mon/address); peer=$($plant cat /sys/class/net/monpeer/address)
+        ip addr add 198.51.100.1/24 dev mon; ip neigh replace 198.51.100.2 lladdr $peer dev mon nud permanent
+        $plant sh -ec "ip link set lo up; ip addr add 198.51.100.2/24 dev monpeer; ip link set monpeer up
+            ip neigh replace 198.51.100.1 lladdr $near dev monpeer nud permanent; ip route add 192.0.2.1 via 198.51.100.1"
+        sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.mon.rp_filter=0 net.ipv4.conf.mgmt.rp_filter=0
+        # what arrives at one place while something is sent at another
+        watch() { # place, protocol, command...
+            where=$1 protocol=$2; shift 2; rm -f $ROOT/seen
+            $where python3 $SCAN arrives $protocol > $ROOT/seen & watcher=$!
+            until grep -qs listening $ROOT/seen; do sleep 0.05; done
+            "$@" >/dev/null 2>&1 || true
+            kill $watcher; wait $watcher; sed -n 2p $ROOT/seen
+        }
+        echo "tcp in: $($far python3 $SCAN tcp 192.0.2.1)"
+        echo "tcp in, IPv6: $($far python3 $SCAN tcp 2001:db8::1 9000)"
+        echo "tcp out: $(python3 $SCAN tcp 192.0.2.2)"
+        echo "tcp out, IPv6: $(python3 $SCAN tcp 2001:db8::2 9000)"
+        echo "udp in: $(watch '' udp $far python3 $SCAN send 192.0.2.1)"
+        echo "udp in from 67: $(watch '' udp $far python3 $SCAN send 192.0.2.1 67)"
+        echo "udp out: $(watch "$far" udp python3 $SCAN send 192.0.2.2)"
+        echo "udp out from 68: $(watch "$far" udp python3 $SCAN send 192.0.2.2 68)"
+        plant_side() {
+            echo "$1 tcp from the plant: $(watch '' tcp $plant python3 $SCAN tcp 198.51.100.1 4000)"
+            echo "$1 tcp from the plant to management: $(watch '' tcp $plant python3 $SCAN tcp 192.0.2.1 4000)"
+            echo "$1 udp from the plant: $(watch '' udp $plant python3 $SCAN send 198.51.100.1)"
+            echo "$1 udp to the plant: $(watch "$plant" udp python3 $SCAN send 198.51.100.2)"
+            echo "$1 tcp to the plant: $(watch "$plant" tcp python3 $SCAN tcp 198.51.100.2 4000)"
+            ping -c1 -W1 198.51.100.2 >/dev/null 2>&1 || true; $plant ping -c1 -W1 198.51.100.1 >/dev/null 2>&1 || true
+            echo "$1 sent: $(cat /sys/class/net/mon/statistics/tx_packets)"
+        }
+        plant_side with
+        # the same without the rules: proof that the scanner would have found it
+        nft flush ruleset
+        plant_side without
+        echo "without tcp in: $($far python3 $SCAN tcp 192.0.2.1)"
+        "#,
+    );
+    let said = |what: &str| {
+        let line = out.lines().find_map(|l| l.strip_prefix(&format!("{what}: ")));
+        line.unwrap_or_else(|| panic!("no {what} in: {out}")).to_owned()
+    };
+    for (what, open) in [
+        ("tcp in", "443"),
+        ("tcp in, IPv6", "443"),
+        ("tcp out", "53 443"),
+        ("tcp out, IPv6", "53 443"),
+        ("udp in", "none"),
+        ("udp in from 67", "68"),
+        ("udp out", "53 123"),
+        ("udp out from 68", "53 67 123"),
+        ("with tcp from the plant", "none"),
+        ("with tcp from the plant to management", "none"),
+        ("with udp from the plant", "none"),
+        ("with udp to the plant", "none"),
+        ("with tcp to the plant", "none"),
+        ("with sent", "0"),
+        ("without tcp in", "65535 ports"),
+    ] {
+        assert_eq!(said(what), open, "{what}: {out}");
+    }
+    for what in
+        ["tcp from the plant", "tcp from the plant to management", "udp from the plant", "udp to the plant"]
+    {
+        assert!(said(&format!("without {what}")).ends_with(" ports"), "{what} proves nothing: {out}");
+    }
+    assert_ne!(said("without sent"), "0", "{out}");
 }

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use eyot_appliance::apply::firewall::prefix::{collapse, Prefix};
 use eyot_appliance::apply::{firewall, network, role};
 use eyot_appliance::host::{Adapter, Flags};
 use eyot_appliance::paths;
@@ -105,6 +106,33 @@ fn firewall_rules_are_what_was_written_down_and_nft_loads_them() {
         );
         run("unshare", &["--net", "sh", "-c", &again]);
     }
+}
+
+/// Sets of networks: nft refuses those that overlap, so what is given overlapping must have been collapsed.
+#[test]
+fn p20_rules_with_destinations_are_what_was_written_down_and_nft_loads_them() {
+    let given = [
+        "10.0.0.0/9",
+        "10.128.0.0/9",
+        "10.1.2.0/24",
+        "10.1.2.3",
+        "192.0.2.80",
+        "2001:db8::/33",
+        "2001:db8:1::/48",
+    ];
+    let networks = collapse(given.iter().map(|n| n.parse::<Prefix>().unwrap()));
+    let settings = settings("version = 1\n");
+    let roles = role::assign(&settings, &adapters());
+    let ports = firewall::Ports::of(Some("https://192.0.2.80:8443"), &settings).only_to(Some(networks));
+    let path = golden("destinations.nft", &firewall::plan(&roles, &ports).text);
+    let path = path.to_str().unwrap();
+    let load = format!(
+        "nft -c -f {path} && nft -f {path} && nft -f {path} && nft list ruleset | grep -q 'daddr @allowed4'"
+    );
+    run("unshare", &["--net", "sh", "-c", &load]);
+    let again = format!("nft -f {path}; (echo flush ruleset; nft list ruleset) > $0; nft -f $0 && nft list ruleset | grep -q 2001:db8::/33");
+    let listed = tempfile::NamedTempFile::new().unwrap();
+    run("unshare", &["--net", "sh", "-c", &again, listed.path().to_str().unwrap()]);
 }
 
 #[test]

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod allowlist;
+mod evidence;
+mod trial;
+
 use eyot_contract::settings::{resolve, Layer, Settings};
 use eyot_contract::ConditionCode;
 
