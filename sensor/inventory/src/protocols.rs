@@ -62,7 +62,12 @@ impl ProtocolSet {
 
     /// The names, ascending.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        names().names.iter().enumerate().filter(move |(at, _)| self.bits >> at & 1 != 0).map(|(_, name)| *name)
+        names()
+            .names
+            .iter()
+            .enumerate()
+            .filter(move |(at, _)| self.bits >> at & 1 != 0)
+            .map(|(_, name)| *name)
     }
 
     fn insert_bit(&mut self, bit: Option<u8>) -> bool {
