@@ -32,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "eyot-identify",
             "eyot-inventory",
             "eyot-findings",
+            "eyot-uplink",
         ],
     ),
     // the other wings
