@@ -115,6 +115,11 @@ impl Variant {
                     netplan.to_lowercase().contains(MANAGEMENT_MAC),
                     "netplan has another adapter:\n{netplan}"
                 );
+                if monitors.clone().count() == 0 {
+                    // without anything to listen on there is nothing to configure the sensor with
+                    ensure!(root.text(SENSOR_CONFIG).is_err(), "{SENSOR_CONFIG} is there");
+                    return Ok("none".to_owned());
+                }
                 let listened = listened_on(&root)?;
                 ensure!(listened.len() == monitors.count(), "listened on: {listened:?}");
                 Ok(listened.join(", "))
@@ -124,9 +129,12 @@ impl Variant {
     }
 }
 
+/// What the agent writes for the sensor.
+const SENSOR_CONFIG: &str = "/etc/eyot/sensor.toml";
+
 /// The adapters in the sensor's configuration.
 fn listened_on(root: &Mounted) -> Result<Vec<String>> {
-    let configuration = root.text("/etc/eyot/sensor.toml")?;
+    let configuration = root.text(SENSOR_CONFIG)?;
     let list = configuration.lines().find_map(|l| l.trim().strip_prefix("interfaces = "));
     let list = list.with_context(|| format!("no list of interfaces in\n{configuration}"))?;
     let names = list.trim_matches(['[', ']', ' ']).split(',').map(|n| n.trim().trim_matches('"').to_owned());
