@@ -17,7 +17,7 @@ use crate::files;
 const FILE: &str = "database";
 /// SQLite's file.
 const SQLITE: &str = "portal.db";
-/// How long SQLite waits for another process's write.
+/// How long one waits for another process's write.
 const BUSY_TIMEOUT_MS: u32 = 10_000;
 /// Connections to the database: enough to keep a small machine's cores busy, few enough for PostgreSQL's default limit
 /// of 100 to hold several replicas.
@@ -99,7 +99,17 @@ async fn postgres(url: &str) -> Result<AnyPool, StoreError> {
     let options: AnyConnectOptions = url.parse().doing(doing)?;
     // its notices ("relation already exists, skipping") are for nobody
     let options = options.log_statements(tracing::log::LevelFilter::Off);
-    AnyPoolOptions::new().max_connections(MAX_CONNECTIONS).connect_with(options).await.doing(doing)
+    AnyPoolOptions::new()
+        .max_connections(MAX_CONNECTIONS)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                let settings = format!("SET lock_timeout = {BUSY_TIMEOUT_MS}");
+                connection.execute(sqlx::AssertSqlSafe(settings)).await.map(drop)
+            })
+        })
+        .connect_with(options)
+        .await
+        .doing(doing)
 }
 
 async fn sqlite(folder: &Path) -> Result<AnyPool, StoreError> {

@@ -76,15 +76,28 @@ impl House {
         Self::open_in(folder).await
     }
 
+    /// The server has a thread and a runtime of its own: a test that waits for a command must not hold up a transaction
+    /// of the server that the command waits for.
     async fn open_in(folder: TempDir) -> Self {
-        let portal = Portal::open_or_create(folder.path(), Some(&ADDRESS.parse().unwrap())).await.unwrap();
-        let (store, identity) = (portal.store.clone(), portal.identity.clone());
-        let server = Server::bind(portal, "127.0.0.1:0".parse().unwrap(), &[]).await.unwrap();
-        let at = server.listening_on().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(server.run(async move {
-            let _ = stopped.await;
-        }));
+        let (tell, told) = oneshot::channel();
+        let data = folder.path().to_owned();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let portal = Portal::open_or_create(&data, Some(&ADDRESS.parse().unwrap())).await.unwrap();
+                let identity = portal.identity.clone();
+                let server = Server::bind(portal, "127.0.0.1:0".parse().unwrap(), &[]).await.unwrap();
+                let _ = tell.send((server.listening_on().unwrap(), identity));
+                server
+                    .run(async move {
+                        let _ = stopped.await;
+                    })
+                    .await;
+            });
+        });
+        let (at, identity) = told.await.unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
         Self { folder, at, store, identity, _stop: stop }
     }
 
