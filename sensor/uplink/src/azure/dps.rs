@@ -139,11 +139,7 @@ impl Registration {
                 Vec::new(),
             ),
         };
-        let headers = vec![
-            ("Authorization", self.signer.signature(now).header().to_owned()),
-            ("Content-Type", "application/json; charset=utf-8".to_owned()),
-        ];
-        Request { method, host: self.host.clone(), target, headers, body }
+        self.signer.request((method, &self.host, target), "application/json; charset=utf-8", body, now)
     }
 
     /// Reads the answer to [`request`](Self::request).

@@ -3,13 +3,11 @@
 //! `POST /{hub}/messages`, a JSON array in `application/vnd.microsoft.servicebus.json`; answered 201. The key's text itself
 //! signs. With a partition key, a device's changes stay in order.
 
-use eyot_contract::Timestamp;
 use serde_json::json;
 
 use super::dps::is_host;
-use super::pack::{fill, Message, Oversized};
+use super::pack::{Message, Sink};
 use super::sas::{component, SharedKey, Signer};
-use crate::wire::{Method, Request};
 
 /// Most bytes of one request's body: what every tier takes, less some room for the service's own overhead.
 pub const MAX_BATCH_BYTES: usize = 250_000;
@@ -70,37 +68,31 @@ impl EventHub {
     pub fn host(&self) -> &str {
         &self.host
     }
+}
 
-    /// A request with as many of the first messages as it may hold, and how many those are.
-    ///
-    /// # Errors
-    /// When the first message alone is too large.
-    pub fn send(&mut self, messages: &[Message], now: Timestamp) -> Result<(Request, usize), Oversized> {
-        let (body, taken) = fill(messages, MAX_BATCH_BYTES, |message| {
-            json!({
-                "Body": message.body,
-                "UserProperties": { "id": message.id, "kind": message.kind },
-            })
-            .to_string()
-        })?;
-        let target =
-            format!("/{}/messages?timeout={TIMEOUT_S}&api-version={API_VERSION}", component(&self.name));
-        let headers = vec![
-            ("Authorization", self.signer.signature(now).header().to_owned()),
-            ("Content-Type", "application/vnd.microsoft.servicebus.json".to_owned()),
-        ];
-        Ok((Request { method: Method::Post, host: self.host.clone(), target, headers, body }, taken))
+impl Sink for EventHub {
+    const MAX_BATCH_BYTES: usize = MAX_BATCH_BYTES;
+    const CONTENT_TYPE: &'static str = "application/vnd.microsoft.servicebus.json";
+
+    fn envelope(message: &Message) -> serde_json::Value {
+        json!({
+            "Body": message.body,
+            "UserProperties": { "id": message.id, "kind": message.kind },
+        })
     }
 
-    /// The service did not take the signature: the next is made anew.
-    pub fn forget_signature(&mut self) {
-        self.signer.forget();
+    fn place(&mut self) -> (&str, String, &mut Signer) {
+        let target =
+            format!("/{}/messages?timeout={TIMEOUT_S}&api-version={API_VERSION}", component(&self.name));
+        (&self.host, target, &mut self.signer)
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use eyot_contract::Timestamp;
+
     use super::*;
 
     const STRING: &str = "Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=send;\

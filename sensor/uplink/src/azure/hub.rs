@@ -5,13 +5,11 @@
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
-use eyot_contract::Timestamp;
 use serde_json::json;
 
 use super::dps::Assignment;
-use super::pack::{fill, Message, Oversized};
+use super::pack::{Message, Sink};
 use super::sas::{component, SharedKey, Signer};
-use crate::wire::{Method, Request};
 
 pub(super) const API_VERSION: &str = "2021-04-12";
 /// Most bytes of one request's body. The service's bound is 256 KiB with its own overhead; the SDKs stop here.
@@ -35,43 +33,37 @@ impl Hub {
             signer: Signer::new(key, resource, None),
         }
     }
+}
 
-    /// A request with as many of the first messages as it may hold, and how many those are.
-    ///
-    /// # Errors
-    /// When the first message alone is too large.
-    pub fn send(&mut self, messages: &[Message], now: Timestamp) -> Result<(Request, usize), Oversized> {
-        let (body, taken) = fill(messages, MAX_BATCH_BYTES, |message| {
-            json!({
-                "body": STANDARD.encode(&message.body),
-                "base64Encoded": true,
-                "properties": {
-                    "iothub-messageid": message.id,
-                    "iothub-contenttype": "application/json",
-                    "iothub-contentencoding": "utf-8",
-                    "iothub-app-kind": message.kind,
-                },
-            })
-            .to_string()
-        })?;
-        let target =
-            format!("/devices/{}/messages/events?api-version={API_VERSION}", component(&self.device));
-        let headers = vec![
-            ("Authorization", self.signer.signature(now).header().to_owned()),
-            ("Content-Type", "application/vnd.microsoft.iothub.json".to_owned()),
-        ];
-        Ok((Request { method: Method::Post, host: self.host.clone(), target, headers, body }, taken))
+impl Sink for Hub {
+    const MAX_BATCH_BYTES: usize = MAX_BATCH_BYTES;
+    const CONTENT_TYPE: &'static str = "application/vnd.microsoft.iothub.json";
+
+    fn envelope(message: &Message) -> serde_json::Value {
+        json!({
+            "body": STANDARD.encode(&message.body),
+            "base64Encoded": true,
+            "properties": {
+                "iothub-messageid": message.id,
+                "iothub-contenttype": "application/json",
+                "iothub-contentencoding": "utf-8",
+                "iothub-app-kind": message.kind,
+            },
+        })
     }
 
-    /// The hub did not take the signature: the next is made anew.
-    pub fn forget_signature(&mut self) {
-        self.signer.forget();
+    fn place(&mut self) -> (&str, String, &mut Signer) {
+        let target =
+            format!("/devices/{}/messages/events?api-version={API_VERSION}", component(&self.device));
+        (&self.host, target, &mut self.signer)
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use eyot_contract::Timestamp;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000_000);

@@ -1,4 +1,9 @@
-//! As many messages as one request may hold.
+//! As many messages as one request may hold, for whatever takes them by the batch.
+
+use eyot_contract::Timestamp;
+
+use super::sas::Signer;
+use crate::wire::{Method, Request};
 
 /// One message for Azure: the JSON text and what names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,9 +26,39 @@ pub struct Oversized {
     pub most: usize,
 }
 
+/// Somewhere that takes messages by the batch; each says only what it does in its own way.
+pub trait Sink {
+    /// Most bytes of one request's body.
+    const MAX_BATCH_BYTES: usize;
+    /// What marks a body as a batch.
+    const CONTENT_TYPE: &'static str;
+
+    /// A message as it stands in a batch.
+    fn envelope(message: &Message) -> serde_json::Value;
+
+    /// The host, the request's target, and who signs for it.
+    fn place(&mut self) -> (&str, String, &mut Signer);
+
+    /// A request with as many of the first messages as it may hold, and how many those are.
+    ///
+    /// # Errors
+    /// When the first message alone is too large.
+    fn send(&mut self, messages: &[Message], now: Timestamp) -> Result<(Request, usize), Oversized> {
+        let (body, taken) = fill(messages, Self::MAX_BATCH_BYTES, |m| Self::envelope(m).to_string())?;
+        let (host, target, signer) = self.place();
+        Ok((signer.request((Method::Post, host, target), Self::CONTENT_TYPE, body, now), taken))
+    }
+
+    /// The signature was not taken: the next is made anew.
+    fn forget_signature(&mut self) {
+        let (.., signer) = self.place();
+        signer.forget();
+    }
+}
+
 /// A JSON array of the first messages, each by `envelope`, of at most `most` bytes; and how many went in. No messages
 /// make an empty array.
-pub(super) fn fill(
+fn fill(
     messages: &[Message],
     most: usize,
     envelope: impl Fn(&Message) -> String,

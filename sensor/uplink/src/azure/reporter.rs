@@ -11,10 +11,10 @@ use eyot_contract::{Content, Timestamp};
 use super::dps::{Assignment, DpsError, Progress, Registration};
 use super::event_hub::EventHub;
 use super::hub::Hub;
-use super::pack::{Message, Oversized};
+use super::pack::{Message, Sink};
 use super::sas::SharedKey;
 use crate::destination::{Batch, Carrier, Destination, Trouble};
-use crate::wire::{Refused, Request, Response};
+use crate::wire::{Refused, Response};
 
 /// Questions to the provisioning service in one go; it assigns within seconds, and never within this it is stuck.
 const MAX_QUESTIONS: usize = 60;
@@ -28,30 +28,6 @@ struct Mark {
     records: usize,
     /// Whether this destination has ever taken anything. Until then a refusal speaks of us, not of one record.
     proved: bool,
-}
-
-/// Where a request with messages comes from.
-trait Sink {
-    fn send(&mut self, messages: &[Message], now: Timestamp) -> Result<(Request, usize), Oversized>;
-    fn forget_signature(&mut self);
-}
-
-impl Sink for Hub {
-    fn send(&mut self, messages: &[Message], now: Timestamp) -> Result<(Request, usize), Oversized> {
-        Self::send(self, messages, now)
-    }
-    fn forget_signature(&mut self) {
-        Self::forget_signature(self);
-    }
-}
-
-impl Sink for EventHub {
-    fn send(&mut self, messages: &[Message], now: Timestamp) -> Result<(Request, usize), Oversized> {
-        Self::send(self, messages, now)
-    }
-    fn forget_signature(&mut self) {
-        Self::forget_signature(self);
-    }
 }
 
 /// Reports to the IoT Hub that the provisioning service names.
@@ -312,6 +288,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::wire::Request;
 
     const KEY: &str = "+XLy+MVZ+aTeOnVzN2kLeB16O+kSxmz6g3rS6fAf6rw=";
     const NOW: Timestamp = Timestamp(1_700_000_000_000_000);

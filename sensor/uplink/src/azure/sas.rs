@@ -13,6 +13,8 @@ use eyot_contract::Timestamp;
 use percent_encoding::{utf8_percent_encode, AsciiSet, NON_ALPHANUMERIC};
 use ring::hmac;
 
+use crate::wire::{Method, Request};
+
 /// How long a signature is good for. The services allow much more; a short life bounds what a leaked one is worth.
 pub const LIFETIME: Duration = Duration::from_secs(3_600);
 /// A signature is made anew when less than this is left of it: as long as a slow request, a wrong clock and its repetition.
@@ -139,6 +141,21 @@ impl Signer {
     /// The service did not take it: the next is made anew.
     pub fn forget(&mut self) {
         self.current = None;
+    }
+
+    /// A signed request.
+    pub(super) fn request(
+        &mut self,
+        (method, host, target): (Method, &str, String),
+        content_type: &str,
+        body: Vec<u8>,
+        now: Timestamp,
+    ) -> Request {
+        let headers = vec![
+            ("Authorization", self.signature(now).header().to_owned()),
+            ("Content-Type", content_type.to_owned()),
+        ];
+        Request { method, host: host.to_owned(), target, headers, body }
     }
 }
 

@@ -56,16 +56,10 @@ impl Hub {
     }
 
     fn about_files(&mut self, rest: &str, body: serde_json::Value, now: Timestamp) -> Request {
-        Request {
-            method: Method::Post,
-            host: self.host.clone(),
-            target: format!("/devices/{}/files{rest}?api-version={API_VERSION}", component(&self.device)),
-            headers: vec![
-                ("Authorization", self.signer.signature(now).header().to_owned()),
-                ("Content-Type", "application/json; charset=utf-8".to_owned()),
-            ],
-            body: body.to_string().into_bytes(),
-        }
+        let target = format!("/devices/{}/files{rest}?api-version={API_VERSION}", component(&self.device));
+        let body = body.to_string().into_bytes();
+        let content_type = "application/json; charset=utf-8";
+        self.signer.request((Method::Post, &self.host, target), content_type, body, now)
     }
 }
 
