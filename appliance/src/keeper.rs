@@ -45,7 +45,7 @@ impl Keeper {
             true => Caution::Trial(std::process::id()),
             false => Caution::None,
         };
-        let mut state = apply::listen_with(host, settings, portal, &mut self.refusals, caution)?;
+        let mut state = apply::listen_by(host, None, settings, portal, &mut self.refusals, caution)?;
         self.wanted = Some((settings.clone(), portal.map(str::to_owned)));
         if self.trial.is_none() && self.own_trial(host)?.is_some() {
             self.trial = Some(Instant::now());

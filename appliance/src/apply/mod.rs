@@ -96,32 +96,14 @@ pub fn listen(
     portal: Option<&str>,
     refusals: &mut nic::Refusals,
 ) -> Result<Listening, HostError> {
-    listen_with(host, settings, portal, refusals, Caution::None)
+    listen_by(host, None, settings, portal, refusals, Caution::None)
 }
 
-/// The same with roles that were decided already.
-pub fn listen_as(
-    host: &dyn Host,
-    roles: Option<Roles>,
-    settings: &Settings,
-    portal: Option<&str>,
-    refusals: &mut nic::Refusals,
-) -> Result<Listening, HostError> {
-    listen_by(host, roles, settings, portal, refusals, Caution::None)
-}
-
-/// The same, putting rules on trial where the machine's being reached can be told.
-pub fn listen_with(
-    host: &dyn Host,
-    settings: &Settings,
-    portal: Option<&str>,
-    refusals: &mut nic::Refusals,
-    caution: Caution,
-) -> Result<Listening, HostError> {
-    listen_by(host, None, settings, portal, refusals, caution)
-}
-
-fn listen_by(
+/// The same with roles that were decided already, and with new rules put on trial where `caution` says so.
+///
+/// # Errors
+/// As [`listen`].
+pub fn listen_by(
     host: &dyn Host,
     roles: Option<Roles>,
     settings: &Settings,

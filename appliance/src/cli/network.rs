@@ -3,7 +3,7 @@
 use anyhow::bail;
 
 use crate::activate::{Identity, Marks};
-use crate::apply::{self, network, nic, role, sensor};
+use crate::apply::{self, network, nic, role, sensor, Caution};
 use crate::host::Host;
 use crate::mirror::overhear;
 use crate::settings::{gather_patiently, SEED_PATIENCE};
@@ -48,8 +48,14 @@ impl Arguments {
         }
         let portal = portal(identity.as_ref(), settings.token.as_ref());
         let early = roles.clone();
-        let state =
-            apply::listen_as(host, Some(early), &settings, portal.as_deref(), &mut nic::Refusals::default())?;
+        let state = apply::listen_by(
+            host,
+            Some(early),
+            &settings,
+            portal.as_deref(),
+            &mut nic::Refusals::default(),
+            Caution::None,
+        )?;
         for change in &state.changes {
             println!("{change}");
         }

@@ -214,6 +214,16 @@ fn tcp_out(ports: &Ports) -> (String, String) {
 /// Rules the kernel refuses, or a management interface that went away with them; then the old rules are back.
 pub fn apply(host: &dyn Host, rules: &Ruleset, management: Option<&str>) -> Result<bool, ApplyError> {
     let live = host.run("nft", &["list", "ruleset"]).map_err(early)?;
+    apply_over(host, live, rules, management)
+}
+
+/// Does it on a machine with these rules in force.
+fn apply_over(
+    host: &dyn Host,
+    live: String,
+    rules: &Ruleset,
+    management: Option<&str>,
+) -> Result<bool, ApplyError> {
     let saved = host.read(paths::FIREWALL).map_err(early)?;
     if live.contains(&rules.mark) && saved.as_deref() == Some(rules.text.as_bytes()) {
         return Ok(false);
@@ -270,7 +280,7 @@ pub fn apply_with(
         (Caution::Trial(watcher), _) if ours && !live.contains(&rules.mark) => {
             Ok(Applied::OnTrial { begun: Trial::begin(host, rules, management, watcher)?.is_some() })
         }
-        _ => Ok(match apply(host, rules, management)? {
+        _ => Ok(match apply_over(host, live, rules, management)? {
             true => Applied::Loaded,
             false => Applied::Already,
         }),
