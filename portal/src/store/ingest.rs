@@ -46,20 +46,31 @@ impl Store {
         debug_assert_eq!(heard.rows_affected(), 1, "the certificate's sensor exists");
         let moved = move_mark(write.on(), &sensor, batch, at).await?;
         if moved {
-            let (zone, alone) = zone_of(write.on(), &sensor).await?;
-            // in the order of their addresses, so that two batches with the same devices wait for each other only one way
-            let mut devices: Vec<_> = batch.devices.iter().collect();
-            devices.sort_by_key(|d| d.mac);
-            for record in devices {
-                keep(write.on(), &sensor, &zone, alone, record, at).await?;
-            }
-            for finding in &batch.findings {
-                findings::keep(write.on(), &sensor, finding, at).await?;
-            }
+            take_in(write.on(), &sensor, batch, at).await?;
         }
         write.commit(DOING).await?;
         Ok(if moved { Ingested::Stored } else { Ingested::Repeated })
     }
+}
+
+/// Stores what a batch carries, however it came.
+pub(super) async fn take_in(
+    on: &mut AnyConnection,
+    sensor: &str,
+    batch: &DeviceBatch,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let (zone, alone) = zone_of(&mut *on, sensor).await?;
+    // in the order of their addresses, so that two batches with the same devices wait for each other only one way
+    let mut devices: Vec<_> = batch.devices.iter().collect();
+    devices.sort_by_key(|d| d.mac);
+    for record in devices {
+        keep(&mut *on, sensor, &zone, alone, record, at).await?;
+    }
+    for finding in &batch.findings {
+        findings::keep(&mut *on, sensor, finding, at).await?;
+    }
+    Ok(())
 }
 
 async fn move_mark(
