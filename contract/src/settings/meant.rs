@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use super::{Azure, Report};
 use crate::{ActivationToken, MacAddr};
 
 /// Settings as meant.
@@ -25,6 +26,10 @@ pub struct Settings {
     /// Where the firewall lets connections out to besides the portal, the proxy and the name and time servers: names,
     /// addresses, networks, `tag:` and an Azure service tag. Empty: anywhere.
     pub destinations: Vec<String>,
+    /// Whom the sensor reports to.
+    pub reports: Vec<Report>,
+    /// The owner's Azure.
+    pub azure: Option<Azure>,
     /// How the portal is reached.
     pub proxy: Option<Proxy>,
     /// NTP servers; empty means DHCP's or the image's.

@@ -7,6 +7,7 @@
 //!
 //! [`DEFINITIONS`] is the one list from which the OVF properties, the seed's schema and the documentation are made.
 
+mod azure;
 mod definition;
 mod error;
 mod layer;
@@ -14,6 +15,7 @@ mod meant;
 mod resolve;
 mod value;
 
+pub use azure::{Azure, AzureEventHub, AzureHub, Report};
 pub use definition::{definition, Definition, Kind, DEFINITIONS};
 pub use error::SettingsError;
 pub use layer::Layer;

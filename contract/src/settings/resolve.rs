@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::value::{address_with_prefix, check, list, selection};
-use super::{definition, Addressing, Layer, Proxy, Selection, Settings, SettingsError, Tunnel, DEFINITIONS};
+use super::{azure, definition, Addressing, Layer, Proxy, Selection, Settings, SettingsError, Tunnel, DEFINITIONS};
 
 /// What [`resolve`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +127,8 @@ pub fn resolve(layers: &[Layer]) -> Result<Resolved, SettingsError> {
             })
         }
     };
+    let azure = azure::azure(&text)?;
+    let reports = azure::reports(text("report.destinations"), azure.as_ref())?;
     let settings = Settings {
         token,
         hostname: text("host.name"),
@@ -138,6 +140,8 @@ pub fn resolve(layers: &[Layer]) -> Result<Resolved, SettingsError> {
         destinations: text("firewall.destinations")
             .map(|v| list(&v).map(str::to_owned).collect())
             .unwrap_or_default(),
+        reports,
+        azure,
         proxy,
         time_servers: text("time.servers").map(|v| list(&v).map(str::to_owned).collect()).unwrap_or_default(),
         extra_ca_pem: text("portal.ca"),
