@@ -16,6 +16,7 @@ use eyot_image::pass::{pack, Sink};
 use eyot_image::vhdx::{Allocation, Options, SectorSize, Writer};
 use eyot_image::vmdk::StreamWriter;
 use eyot_image_fuzz::{control, Pieces, MEND};
+use libdeflater::{CompressionLvl, Compressor};
 
 /// 2020-01-01, stamped on whatever wants a date.
 const DATE: u64 = 1_577_836_800;
@@ -27,7 +28,7 @@ fn main() -> Result<()> {
     let out = PathBuf::from(std::env::args_os().nth(1).ok_or("usage: make-seeds DIRECTORY")?);
     let work = PathBuf::from(format!("/dev/shm/eyot-seeds-{}", std::process::id()));
     fs::create_dir_all(&work)?;
-    let written = disks(&out, &work).and_then(|()| texts(&out));
+    let written = disks(&out, &work).and_then(|()| texts(&out)).and_then(|()| streams(&out));
     fs::remove_dir_all(&work)?;
     written
 }
@@ -46,6 +47,18 @@ fn disk(work: &Path, size: u64, pieces: &[(u64, &[u8])]) -> Result<PathBuf> {
         file.write_all_at(bytes, *at)?;
     }
     Ok(path)
+}
+
+/// The same text as deflate writes it at different efforts: stored, with fixed and with own codes.
+fn streams(out: &Path) -> Result<()> {
+    let text = b"the river island ".repeat(40);
+    for level in [0, 1, 6, 12] {
+        let mut compressor = Compressor::new(CompressionLvl::new(level).map_err(|_| "no such level")?);
+        let mut stream = vec![0; compressor.deflate_compress_bound(text.len())];
+        let length = compressor.deflate_compress(&text, &mut stream)?;
+        seed(out, "splice", &format!("level-{level}"), &stream[..length])?;
+    }
+    Ok(())
 }
 
 fn disks(out: &Path, work: &Path) -> Result<()> {
