@@ -186,6 +186,14 @@ conditions! {
     ProxyNeedlessCredentials = "proxy_needless_credentials", Warning, "Sensor is partially connected: needless proxy credentials",
         "the proxy lets the appliance through without the user name and password that are set",
         "the proxy asks for no credentials; remove proxy.username and proxy.password";
+    /// A destination besides the portal is out of reach.
+    DestinationUnreachable = "destination_unreachable", Warning, "Sensor is partially connected: destination not reachable",
+        "no TCP connection to a destination besides the portal (Azure), or no answer on it",
+        "allow TCP 443 to the name in the detail from the management interface, or from the proxy";
+    /// A destination besides the portal answers and does not take what is sent.
+    DestinationRefused = "destination_refused", Warning, "Sensor is partially connected: destination refuses the sensor",
+        "a destination besides the portal (Azure) does not accept the key, knows no such device or event hub, or its quota is used up",
+        "correct what the detail names (azure.key, azure.registration_id, azure.event_hub_key), or the clock";
     /// A time server that is set says nothing.
     TimeServerSilent = "time_server_silent", Warning, "Time server does not answer",
         "none of time.servers answers to NTP (UDP 123)",

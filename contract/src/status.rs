@@ -55,6 +55,19 @@ pub struct DestinationStatus {
     pub upload: UploadStatus,
 }
 
+/// One step on the way to a destination besides the portal, tried by `eyot-sensor destinations --format json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DestinationCheck {
+    /// As in [`DestinationStatus`].
+    pub destination: String,
+    /// The host name that was asked, or the folder.
+    pub endpoint: String,
+    /// What is wrong; nothing where it works.
+    pub condition: Option<ConditionCode>,
+    /// One line, never with a secret.
+    pub detail: String,
+}
+
 /// One monitored interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
