@@ -134,6 +134,8 @@ impl Identity {
     /// # Errors
     /// The file cannot be written.
     pub fn remember(&mut self, host: &dyn Host, marks: Marks) -> Result<(), HostError> {
+        // left behind by whoever died right after the identity was put in place
+        host.remove(&format!("{}/{PURPOSE}", paths::IDENTITY_DIR))?;
         if self.enrolment.machine == marks || marks.adapters.is_empty() {
             return Ok(());
         }

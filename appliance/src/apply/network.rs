@@ -82,6 +82,10 @@ fn carry_out(host: &dyn Host, plan: &Plan, hostname_before: &str) -> Result<Vec<
     let mut done = Vec::new();
     let mut generate = false;
     for (path, content, access) in &plan.files {
+        // gone first: whoever dies before netplan has made it anew leaves none behind, and not the old one
+        if *path == paths::NETPLAN && host.read(path)?.as_deref() != content.as_deref().map(str::as_bytes) {
+            host.remove(paths::NETWORKD_GENERATED)?;
+        }
         let changed = put(host, path, content.as_deref().map(str::as_bytes), *access)?;
         if changed {
             done.push(format!("{path} written"));
@@ -123,7 +127,8 @@ fn undo(
     let mut generate = false;
     for (path, content, access) in before {
         let put = put(host, path, content.as_deref(), *access);
-        generate |= *path == paths::NETPLAN && matches!(put, Ok(true));
+        let missing = content.is_some() && host.read(paths::NETWORKD_GENERATED)?.is_none();
+        generate |= *path == paths::NETPLAN && (missing || matches!(put, Ok(true)));
         result = result.and(put.map(drop));
     }
     if generate {

@@ -98,3 +98,6 @@ fn block_on<T>(work: impl std::future::Future<Output = T>) -> anyhow::Result<T> 
     runtime.shutdown_background();
     Ok(outcome)
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,7 +43,9 @@ impl Arguments {
             false => Vec::new(),
         };
         let roles = role::decide_hearing(host, &settings, &adapters, hears_others)?;
-        for change in network::apply(host, &network::plan(&settings, &roles, &adapters))? {
+        // the firewall and the silence of the monitored adapters come about also where this fails
+        let configured = network::apply(host, &network::plan(&settings, &roles, &adapters));
+        for change in configured.iter().flatten() {
             println!("{change}");
         }
         let portal = portal(identity.as_ref(), settings.token.as_ref());
@@ -59,6 +61,7 @@ impl Arguments {
         for change in &state.changes {
             println!("{change}");
         }
+        configured?;
         if let Some(problem) = problem {
             bail!(problem);
         }

@@ -25,6 +25,8 @@ struct Inner {
     log: Vec<String>,
     /// Which changing step fails, counted from 0.
     fail_at: Option<usize>,
+    /// Before which one the process dies.
+    die_at: Option<usize>,
     changes: usize,
     /// Adapter settings refused as unsupported, as logged.
     unsupported: Vec<&'static str>,
@@ -45,6 +47,9 @@ struct Inner {
     frames: BTreeMap<String, Vec<Sampled>>,
     resources: Resources,
 }
+
+/// What a process that dies unwinds with.
+pub(crate) struct Death;
 
 /// All that a test compares before and after.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -111,6 +116,35 @@ impl Double {
         inner.changes = 0;
     }
 
+    /// The process dies before this step: it unwinds with [`Death`], and nothing that would put things back is run by us.
+    pub(crate) fn die_at(&self, step: usize) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.die_at = Some(step);
+        inner.changes = 0;
+    }
+
+    /// Nothing is made to fail any more. Says how many changing steps there were since it was arranged.
+    pub(crate) fn go_on(&self) -> usize {
+        let mut inner = self.inner.lock().unwrap();
+        (inner.fail_at, inner.die_at) = (None, None);
+        std::mem::take(&mut inner.changes)
+    }
+
+    /// The power fails and comes back: files in `/run` are gone, the kernel begins anew with these adapters, and
+    /// `eyot-firewall.service` loads the rules on disk.
+    pub(crate) fn power_cut(&self, adapters: Vec<Adapter>) {
+        let mut inner = self.inner.lock().unwrap();
+        let state = &mut inner.state;
+        state.files.retain(|path, _| !path.starts_with("/run/"));
+        state.adapters = adapters;
+        let text = |path: &str| state.files.get(path).map(|(c, _)| String::from_utf8(c.clone()).unwrap());
+        let rules = text(crate::paths::FIREWALL);
+        state.ruleset = rules
+            .and_then(|text| Some(text.strip_prefix("flush ruleset\n")?.trim_start().to_owned()))
+            .unwrap_or_default();
+        state.hostname = text(crate::paths::HOSTNAME).unwrap_or_default().trim().to_owned();
+    }
+
     pub(crate) fn refuse(&self, what: &'static str) {
         self.inner.lock().unwrap().unsupported.push(what);
     }
@@ -170,6 +204,11 @@ impl Double {
         let mut inner = self.inner.lock().unwrap();
         let number = inner.changes;
         inner.changes += 1;
+        if inner.die_at == Some(number) {
+            drop(inner);
+            // no panic: there is nothing to report
+            std::panic::resume_unwind(Box::new(Death));
+        }
         if inner.fail_at == Some(number) {
             return Err(HostError::new(step, subject, io::Error::other("made to fail")));
         }

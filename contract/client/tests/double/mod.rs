@@ -131,6 +131,8 @@ pub struct Portal {
     pub address: SocketAddr,
     pub authority: Arc<Authority>,
     pub record: Arc<Mutex<Record>>,
+    /// Of the token: fixed once, or two calls a second apart would give two tokens.
+    expires: Timestamp,
 }
 
 impl Portal {
@@ -191,7 +193,8 @@ impl Portal {
                 });
             }
         });
-        Self { address, authority, record }
+        let expires = Timestamp::from_seconds(Timestamp::now().seconds() + 3600);
+        Self { address, authority, record, expires }
     }
 
     pub fn url(&self) -> String {
@@ -203,7 +206,7 @@ impl Portal {
             sensor: SENSOR,
             secret: SECRET,
             ca_pin: self.authority.pin(),
-            expires: Timestamp::from_seconds(Timestamp::now().seconds() + 3600),
+            expires: self.expires,
             portal: self.url(),
         }
     }
