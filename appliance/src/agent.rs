@@ -60,6 +60,7 @@ pub struct Agent<'h> {
     acknowledged: Option<Result<(), (ConditionCode, String)>>,
     reported: Option<(Timestamp, Vec<ConditionCode>)>,
     watch: Watch,
+    destinations: health::destinations::Watch,
     looked_at_clocks: Option<(Instant, Timestamp)>,
     /// What the platform's channels said last, and when.
     platform: Option<(Timestamp, Vec<(Source, Layer)>)>,
@@ -98,6 +99,7 @@ impl<'h> Agent<'h> {
             acknowledged: None,
             reported: None,
             watch: Watch::default(),
+            destinations: health::destinations::Watch::default(),
             looked_at_clocks: None,
             platform: None,
             renewal_after: Timestamp::from_seconds(0),
@@ -190,7 +192,14 @@ impl<'h> Agent<'h> {
             if gathered.fresh_token(|t| identity.has_used(t)).is_none() {
                 self.forget_token(&gathered)?;
             }
-            running = self.keep_sensor_running(&resolved.settings, &listening, identity)?;
+            running = self.keep_sensor_running(&resolved.settings, &listening, Some(identity))?;
+        }
+        if let (Ok(resolved), None, None) = (&resolved, &identity, self.cloned) {
+            if sensor::does_without_portal(&resolved.settings) {
+                running = self.keep_sensor_running(&resolved.settings, &listening, None)?;
+            } else if sensor::is_without_portal(self.host)? && sensor::stop(self.host)? {
+                tracing::info!("eyot-sensor told to stop");
+            }
         }
         let settings = resolved.as_ref().ok().map(|r| &r.settings);
         self.report(settings, &listening, activation, problem, running, identity.as_ref()).await
@@ -351,6 +360,9 @@ impl<'h> Agent<'h> {
             (None, _) if settings.token.is_some() => {
                 Activation::Failed(ConditionCode::Activating, "trying to reach the portal".to_owned())
             }
+            (None, _) if sensor::does_without_portal(settings) => {
+                Activation::Local { detail: "reports to Azure, without a portal".to_owned(), works: true }
+            }
             (None, _) => Activation::Pending,
         }
     }
@@ -379,9 +391,10 @@ impl<'h> Agent<'h> {
         &self,
         settings: &Settings,
         listening: &Listening,
-        identity: &Identity,
+        identity: Option<&Identity>,
     ) -> Result<bool, HostError> {
-        let Some(plan) = sensor::plan(settings, &listening.roles, identity) else { return Ok(false) };
+        let name = settings.hostname.clone().unwrap_or_else(|| self.host.hostname());
+        let Some(plan) = sensor::plan(settings, &listening.roles, identity, &name) else { return Ok(false) };
         // the service manager may have made it readable by root alone; the sensor must get through to its identity
         self.host.make_dir(paths::STATE_DIR, Access::Everyone)?;
         let changed = sensor::write(self.host, &plan)?;
@@ -415,7 +428,10 @@ impl<'h> Agent<'h> {
         let trouble = match &activation {
             Activation::Failed(code, _) => Some(*code).filter(|c| *c != ConditionCode::Activating),
             Activation::Active { acknowledged: Some(Err((code, _))), .. } => Some(*code),
-            Activation::Active { .. } | Activation::Pending | Activation::Unknown => None,
+            Activation::Active { .. }
+            | Activation::Local { .. }
+            | Activation::Pending
+            | Activation::Unknown => None,
         };
         self.mirrors.look(self.host, &adapters, &listening.roles);
         let mut besides = Vec::new();
@@ -427,6 +443,15 @@ impl<'h> Agent<'h> {
                 self.forget_moments(Timestamp::now());
             }
         }
+        let beyond = match settings {
+            Some(settings) => self.destinations.look(self.host, settings)?,
+            None => Vec::new(),
+        };
+        let activation = match activation {
+            Activation::Local { detail, .. } => Activation::Local { detail, works: beyond.is_empty() },
+            other => other,
+        };
+        besides.extend(beyond);
         besides.extend(self.mirrors.complaints());
         let mut seen = Observation {
             adapters: &adapters,

@@ -58,6 +58,14 @@ pub const SENSOR_STATE_DIR: &str = "/var/lib/eyot-sensor";
 pub const SENSOR_STATUS: &str = "/run/eyot-sensor/status.json";
 
 /// The proxy, for apt.
+/// The symmetric key of the enrolment at Azure, for the sensor.
+pub const SENSOR_AZURE_KEY: &str = "/etc/eyot/azure-key";
+/// The connection string of the event hub, for the sensor.
+pub const SENSOR_EVENT_HUB: &str = "/etc/eyot/azure-event-hub";
+/// Where the sensor puts files to carry to the portal.
+pub const SENSOR_BUNDLES: &str = "/var/lib/eyot-sensor/bundles";
+/// The names at Azure that its own services told of, as the firewall has to let them through.
+pub const AZURE_NAMES: &str = "/var/lib/eyot/azure.json";
 pub const APT_PROXY: &str = "/etc/apt/apt.conf.d/95eyot-proxy";
 
 /// Volatile state.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod allowlist;
+mod azure;
 mod evidence;
 mod trial;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{bail, Context};
 use clap::Subcommand;
+use eyot_contract::settings::Settings;
 use eyot_contract::Timestamp;
 
 use crate::activate::Identity;
@@ -106,6 +107,12 @@ fn plan(host: &dyn Host) -> anyhow::Result<u8> {
     );
     Ok(u8::from(!same))
 }
+    let (settings, portal) = asked(host)?;
+    let reasons = firewall::destinations::reasons(host, &settings, portal.as_deref())?;
+    match reasons.is_empty() {
+        true => println!("# connections go out to anybody on these ports: firewall.destinations is empty"),
+        false => reasons.iter().for_each(|reason| println!("# let through: {reason}")),
+    }
 
 fn apply(host: &dyn Host, confirm_within: Option<u64>) -> anyhow::Result<u8> {
     let (planned, management) = planned(host)?;
@@ -197,7 +204,7 @@ fn tags(host: &dyn Host, file: &std::path::Path) -> anyhow::Result<u8> {
 
 /// The rules that the settings ask for now, and the management adapter.
 fn planned(host: &dyn Host) -> anyhow::Result<(Ruleset, Option<String>)> {
-    let settings = gather(host).resolve()?.settings;
+    let (settings, portal) = asked(host)?;
     let roles = role::decide(host, &settings, &host.adapters()?)?;
     let identity = Identity::load(host)?;
     let portal = super::network::portal(identity.as_ref(), settings.token.as_ref());
@@ -209,4 +216,12 @@ fn planned(host: &dyn Host) -> anyhow::Result<(Ruleset, Option<String>)> {
     }
     let rules = firewall::wanted(host, &settings, &roles, portal.as_deref())?;
     Ok((rules, roles.management))
+}
+
+/// The settings, and the portal's address.
+fn asked(host: &dyn Host) -> anyhow::Result<(Settings, Option<String>)> {
+    let settings = gather(host).resolve()?.settings;
+    let identity = Identity::load(host)?;
+    let portal = super::network::portal(identity.as_ref(), settings.token.as_ref());
+    Ok((settings, portal))
 }

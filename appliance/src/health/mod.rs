@@ -6,6 +6,7 @@
 
 pub mod banner;
 pub mod connection;
+pub mod destinations;
 pub mod management;
 pub mod platform;
 pub mod sanity;
@@ -46,6 +47,13 @@ pub enum Activation {
     Unknown,
     /// Tried and failed.
     Failed(ConditionCode, String),
+    /// No portal is meant to know of it: whom it reports to instead, and whether that works.
+    Local {
+        /// For people.
+        detail: String,
+        /// Whether nothing is wrong there.
+        works: bool,
+    },
     /// Activated; what the portal says now.
     Active {
         /// Name at the portal, and its address.
@@ -93,6 +101,14 @@ pub fn conditions(seen: &Observation<'_>) -> Vec<(ConditionCode, String)> {
         }
         Activation::Unknown => {}
         Activation::Failed(code, detail) => found.push((*code, detail.clone())),
+        Activation::Local { detail, works } => {
+            if !seen.sensor_running && !seen.listening.roles.capture.is_empty() {
+                found.push((C::SensorStopped, "eyot-sensor.service is not active".to_owned()));
+            }
+            if *works {
+                found.push((C::Connected, detail.clone()));
+            }
+        }
         Activation::Active { detail, acknowledged } => {
             // with nothing to listen on it is not meant to run, and that is told already
             if !seen.sensor_running && !seen.listening.roles.capture.is_empty() {

@@ -136,7 +136,11 @@ pub async fn validate(host: &dyn Host, gathered: &Gathered) -> Vec<Check> {
     };
     let identity = Identity::load(host).ok().flatten();
     let portal = PortalAddress::of(&settings, identity.as_ref(), TIMEOUT);
-    let steps = connection(&settings, portal.as_ref()).await;
+    let alone = portal.is_none() && sensor::does_without_portal(&settings);
+    let steps = match alone {
+        true => vec![Check::passed("portal", "none is needed, reports go to Azure")],
+        false => connection(&settings, portal.as_ref()).await,
+    };
     let reached = !steps.iter().any(|s| s.outcome == Outcome::Failed);
     checks.push(management(host, &adapters, &roles, reached));
     checks.extend(steps);
@@ -144,7 +148,11 @@ pub async fn validate(host: &dyn Host, gathered: &Gathered) -> Vec<Check> {
     let address = portal.as_ref().map(|p| p.address.clone());
     checks.push(rules(host, &settings, &roles, address.as_deref()));
     checks.push(capture(&adapters, &roles));
-    checks.push(sensor_service(host, identity.is_some()));
+    checks.push(sensor_service(host, identity.is_some() || alone));
+    checks.extend(super::destinations::checks(host, &settings));
+    if alone {
+        return checks;
+    }
     checks.push(acknowledgement(host, &settings, identity.as_ref()).await);
     checks
 }

@@ -138,6 +138,8 @@ fn secrets(host: &dyn Host) -> Vec<String> {
         below(paths::NEXT_IDENTITY_DIR),
         paths::SENSOR_PROXY_PASSWORD.to_owned(),
         paths::SENSOR_PROXY_KEY.to_owned(),
+        paths::SENSOR_AZURE_KEY.to_owned(),
+        paths::SENSOR_EVENT_HUB.to_owned(),
     ]
     .iter()
     .filter_map(|path| String::from_utf8(host.read(path).ok()??).ok())

@@ -10,11 +10,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use eyot_contract::settings::Settings;
-use eyot_contract::{ConditionCode, Timestamp};
+use eyot_contract::{ConditionCode, DestinationCheck, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::prefix::{collapse, Prefix};
 use super::service_tags::{Tags, STALE_S};
+use crate::apply::sensor;
 use crate::host::{Access, Host, HostError};
 use crate::paths;
 
@@ -28,6 +29,8 @@ const CONFIRM_EVERY_S: i64 = 3600;
 const MAX_ADDRESSES: usize = 64;
 /// Time limit of a lookup.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// What the sensor calls the IoT Hub.
+const IOT_HUB: &str = "azure_iot_hub";
 /// Before an Azure service tag.
 const TAG: &str = "tag:";
 
@@ -37,6 +40,18 @@ pub struct Known {
     /// By destination as written: each network, and when it was last given.
     #[serde(default)]
     by_destination: BTreeMap<String, BTreeMap<Prefix, Timestamp>>,
+}
+
+/// The networks that these settings let through, as they were last known; `None` means any.
+///
+/// # Errors
+/// The disk.
+pub fn networks(
+    host: &dyn Host,
+    settings: &Settings,
+    portal: Option<&str>,
+) -> Result<Option<Vec<Prefix>>, HostError> {
+    Ok(Known::load(host)?.networks(settings, portal, &azure_names(host)?))
 }
 
 /// A destination by its kind.
@@ -54,13 +69,75 @@ fn kind(destination: &str) -> Kind<'_> {
     }
 }
 
-/// Every destination: those of the settings, the portal, the proxy. Empty if the settings allow any.
-fn wanted(settings: &Settings, portal: Option<&str>) -> BTreeSet<String> {
+/// Every destination and why it is let through: those of the settings, the portal, the proxy, Azure's hosts (`told`: those
+/// that its services have told of). Empty if the settings allow any.
+fn wanted(settings: &Settings, portal: Option<&str>, told: &[String]) -> BTreeMap<String, &'static str> {
+    let mut wanted = BTreeMap::new();
     if settings.destinations.is_empty() {
-        return BTreeSet::new();
+        return wanted;
     }
-    let own = portal.into_iter().chain(settings.proxy.as_ref().map(|p| p.url.as_str()));
-    settings.destinations.iter().cloned().chain(own.filter_map(host_of)).collect()
+    if let Some(azure) = sensor::azure(settings) {
+        if let Some(hub) = &azure.hub {
+            wanted.insert(hub.provisioning_host.clone(), "azure.id_scope: the provisioning service");
+            wanted.extend(told.iter().cloned().map(|name| (name, "azure.id_scope: the IoT Hub assigned")));
+        }
+        wanted.extend(azure.event_hub.iter().map(|e| (e.host.clone(), "azure.event_hub: the namespace")));
+    }
+    wanted.extend(settings.proxy.as_ref().and_then(|p| host_of(&p.url)).map(|h| (h, "proxy.url")));
+    wanted.extend(portal.and_then(host_of).map(|h| (h, "the portal")));
+    wanted.extend(settings.destinations.iter().cloned().map(|d| (d, "firewall.destinations")));
+    wanted
+}
+
+/// What is let through and why, a line each with what it stands for now; empty where anything is.
+///
+/// # Errors
+/// The disk.
+pub fn reasons(host: &dyn Host, settings: &Settings, portal: Option<&str>) -> Result<Vec<String>, HostError> {
+    let known = Known::load(host)?;
+    let wanted = wanted(settings, portal, &azure_names(host)?);
+    let line = |(destination, why): (String, &'static str)| {
+        let networks: Vec<String> = known.of(&destination).iter().map(Prefix::to_string).collect();
+        let networks = match networks.is_empty() {
+            true => "no address is known".to_owned(),
+            false => networks.join(", "),
+        };
+        format!("{destination} ({why}): {networks}")
+    };
+    Ok(wanted.into_iter().map(line).collect())
+}
+
+/// The names that Azure's services have told of.
+///
+/// # Errors
+/// The disk. A damaged record is as none.
+fn azure_names(host: &dyn Host) -> Result<Vec<String>, HostError> {
+    let text = host.read(paths::AZURE_NAMES)?;
+    Ok(text.and_then(|t| serde_json::from_slice(&t).ok()).unwrap_or_default())
+}
+
+/// Keeps the hub that was assigned. Says whether the firewall has to learn a name before it can be reached.
+///
+/// # Errors
+/// The disk.
+pub fn remember_azure(
+    host: &dyn Host,
+    settings: &Settings,
+    checks: &[DestinationCheck],
+) -> Result<bool, HostError> {
+    let asked = sensor::azure(settings).and_then(|a| a.hub.as_ref()).map(|h| h.provisioning_host.as_str());
+    let assigned: Vec<&str> = checks
+        .iter()
+        .filter(|c| c.destination == IOT_HUB && Some(c.endpoint.as_str()) != asked)
+        .map(|c| c.endpoint.as_str())
+        .collect();
+    // a service that does not answer now takes nothing back
+    if assigned.is_empty() || azure_names(host)? == assigned {
+        return Ok(false);
+    }
+    let text = serde_json::to_vec(&assigned).unwrap_or_default();
+    host.write(paths::AZURE_NAMES, &text, Access::Everyone)?;
+    Ok(!settings.destinations.is_empty())
 }
 
 /// The host of `scheme://host[:port]`.
@@ -83,16 +160,24 @@ impl Known {
         Ok(text.and_then(|t| serde_json::from_slice(&t).ok()).unwrap_or_default())
     }
 
-    /// The networks to let through; `None` means any.
-    pub fn networks(&self, settings: &Settings, portal: Option<&str>) -> Option<Vec<Prefix>> {
-        let wanted = wanted(settings, portal);
-        let networks = wanted.iter().flat_map(|destination| match kind(destination) {
+    /// `told`: the names that Azure's services have told of. `None` means any.
+    pub(crate) fn networks(
+        &self,
+        settings: &Settings,
+        portal: Option<&str>,
+        told: &[String],
+    ) -> Option<Vec<Prefix>> {
+        let wanted = wanted(settings, portal, told);
+        (!wanted.is_empty()).then(|| collapse(wanted.keys().flat_map(|destination| self.of(destination))))
+    }
+
+    fn of(&self, destination: &str) -> Vec<Prefix> {
+        match kind(destination) {
             Kind::Network(prefix) => vec![prefix],
             Kind::Tag(_) | Kind::Name(_) => {
                 self.by_destination.get(destination).map(|n| n.keys().copied().collect()).unwrap_or_default()
             }
-        });
-        (!wanted.is_empty()).then(|| collapse(networks))
+        }
     }
 
     /// Puts new answers in. Networks that are given no longer stay for `lingers_s` after they were last given.
@@ -127,7 +212,7 @@ impl Lookup {
         portal: Option<&str>,
         now: Timestamp,
     ) -> Result<Vec<(ConditionCode, String)>, HostError> {
-        let wanted = wanted(settings, portal);
+        let wanted: BTreeSet<String> = wanted(settings, portal, &azure_names(host)?).into_keys().collect();
         let fresh = self
             .looked
             .as_ref()

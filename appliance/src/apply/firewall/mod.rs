@@ -19,7 +19,6 @@ pub mod trial;
 
 use eyot_contract::settings::Settings;
 
-use self::destinations::Known;
 use self::prefix::Prefix;
 use self::trial::{Refused, Trial};
 use super::{ApplyError, Cause, Caution, Roles};
@@ -87,7 +86,7 @@ pub fn wanted(
 ) -> Result<Ruleset, HostError> {
     let networks = match settings.destinations.is_empty() {
         true => None,
-        false => Known::load(host)?.networks(settings, portal),
+        false => destinations::networks(host, settings, portal)?,
     };
     Ok(plan(roles, &Ports::of(portal, settings).only_to(networks)))
 }

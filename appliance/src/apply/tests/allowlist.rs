@@ -51,7 +51,7 @@ fn texts(networks: Option<Vec<Prefix>>) -> Vec<String> {
 fn look(host: &Double, settings: &Settings, now: Timestamp) -> (Vec<String>, Vec<(ConditionCode, String)>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let complaints = runtime.block_on(Lookup::default().look(host, settings, Some(PORTAL), now)).unwrap();
-    (texts(Known::load(host).unwrap().networks(settings, Some(PORTAL))), complaints)
+    (texts(Known::load(host).unwrap().networks(settings, Some(PORTAL), &[])), complaints)
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn p20_overlapping_networks_are_one_element_and_connections_go_there_only() {
 fn look_free(host: &Double, settings: &Settings) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     assert_eq!(runtime.block_on(Lookup::default().look(host, settings, Some(PORTAL), at(0))).unwrap(), []);
-    assert_eq!(Known::load(host).unwrap().networks(settings, Some(PORTAL)), None);
+    assert_eq!(Known::load(host).unwrap().networks(settings, Some(PORTAL), &[]), None);
 }
 
 /// `localhost` resolves everywhere and never to anything that is let through: so what it had before is all there is.
