@@ -4,16 +4,13 @@
 //! with its driver must not wait that long. So this part of the round is here, remembers what was last wanted, and can be
 //! called between two waits. It also watches over rules on trial.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use eyot_contract::settings::Settings;
 
-use crate::apply::firewall::trial::Trial;
+use crate::apply::firewall::trial::{self, Trial};
 use crate::apply::{self, nic, Caution, Listening};
 use crate::host::{Host, HostError};
-
-/// How long rules on trial may keep the portal from being reached.
-const TRIAL: Duration = Duration::from_secs(60);
 
 /// What it takes to put things right again.
 #[derive(Default)]
@@ -89,7 +86,7 @@ impl Keeper {
             self.trial = None;
             return Ok(Some("the portal is reached with the new firewall rules; they stay".to_owned()));
         }
-        if since.elapsed() < TRIAL {
+        if since.elapsed() < trial::PATIENCE {
             return Ok(None);
         }
         trial.take_back(host, "the portal was not reached with them")?;

@@ -262,6 +262,42 @@ fn p7_what_is_done_to_a_monitored_adapter_is_undone_within_seconds_and_it_never_
     }
 }
 
+/// Nobody has told the rules of it yet, nobody watches, and something brings it up with all it can say.
+#[test]
+fn an_adapter_that_comes_back_under_a_name_the_rules_do_not_know_says_nothing() {
+    let out = in_namespace(
+        r#"
+        $EYOT --root $ROOT run --once 2>/dev/null
+        ip addr add 192.0.2.1/24 dev mgmt; ip link set mgmt up
+        sent() { cat /sys/class/net/$1/statistics/tx_packets; }
+        # a datagram to each, and a question by ARP
+        speak() { # the adapter, an address beyond it
+            python3 -c 'import socket, sys
+for family, to in ((socket.AF_INET, sys.argv[2]), (socket.AF_INET6, "ff02::1%" + sys.argv[1])):
+    try: socket.socket(family, socket.SOCK_DGRAM).sendto(b"x", socket.getaddrinfo(to, 53, family)[0][4])
+    except OSError: pass' $1 $2
+            ip neigh replace $2 lladdr 02:00:00:00:00:09 dev $1 nud probe; sleep 0.5
+        }
+        returns() { # the name, what for
+            ip link add $1 type veth peer name peer-$1; ip link set peer-$1 up
+            ip addr add 198.51.100.1/24 dev $1; ip -6 addr add 2001:db8::1/64 dev $1 nodad
+            ip link set $1 multicast on arp on up; sleep 1; speak $1 198.51.100.2
+            echo "$2 sent: $(sent $1)"; ip link del $1
+        }
+        ip link del mon
+        returns span7 with
+        # the management adapter asks for its neighbours as ever
+        before=$(sent mgmt); ip neigh replace 192.0.2.77 lladdr 02:00:00:00:00:0a dev mgmt nud probe; sleep 0.5
+        echo "management asked: $(( $(sent mgmt) > before ))"
+        # proof that it would have spoken
+        nft delete table arp eyot; returns span8 without-arp-rules
+        nft flush ruleset; returns span9 without
+        "#,
+    );
+    assert!(out.contains("with sent: 0\n") && out.contains("management asked: 1\n"), "{out}");
+    assert!(!out.contains("without-arp-rules sent: 0\n") && !out.contains("without sent: 0\n"), "{out}");
+}
+
 /// Every port, from both sides of the management adapter and from the monitored network.
 #[test]
 fn a_port_scan_finds_what_is_meant_and_nothing_else() {

@@ -83,6 +83,13 @@ fn show(host: &dyn Host) -> anyhow::Result<u8> {
         bail!("there are no firewall rules yet; `systemctl start eyot-appliance` writes and loads them");
     };
     print!("{text}");
+    if let Some(trial) = Trial::under_way(host)? {
+        eprintln!(
+            "other rules are on trial until {}; these return then unless they are confirmed",
+            trial.until
+        );
+        return Ok(1);
+    }
     let (planned, _) = planned(host)?;
     match firewall::in_force(host, &planned)? {
         true => {
@@ -139,7 +146,7 @@ fn apply(host: &dyn Host, confirm_within: Option<u64>) -> anyhow::Result<u8> {
             return Err(error).context("cannot start the watchdog; the old rules are back");
         }
     };
-    trial.watched_by(host, watcher)?;
+    trial.watched_by(host, watcher, Duration::from_secs(seconds))?;
     println!("the rules are in force for {seconds} seconds; `eyot-appliance firewall confirm` keeps them");
     Ok(0)
 }

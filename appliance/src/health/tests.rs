@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+use eyot_contract::settings::{resolve, Layer, Settings};
 use eyot_contract::{ConditionCode, Level, SensorStatus, SpoolStatus, Timestamp};
 
+use super::validate::{self, Outcome};
 use super::*;
-use crate::apply::Roles;
+use crate::apply::firewall::trial::Trial;
+use crate::apply::{firewall, role, Roles};
 use crate::host::double::{adapter, Double};
 
 fn at(seconds: i64) -> Timestamp {
@@ -196,4 +199,25 @@ mod the_management_network {
         // on a disk that small a gibibyte would be too much to ask for
         assert_eq!(disk(gib, 3 * gib / 4), None);
     }
+}
+
+#[test]
+fn rules_on_trial_are_called_that_and_until_when() {
+    let mut management = adapter("ens160", 2, Some("0000:03:00.0"));
+    management.flags.up = true;
+    let host = Double::with_adapters(vec![management, adapter("ens192", 3, Some("0000:0b:00.0"))]);
+    let settings = |toml: &str| resolve(&[Layer::from_toml("test", toml).unwrap()]).unwrap().settings;
+    let (old, new) = (settings("version = 1"), settings("version = 1\n[management]\nssh = \"on\""));
+    let roles = role::assign(&old, &host.adapters().unwrap());
+    let plan = |settings: &Settings| firewall::plan(&roles, &firewall::Ports::of(None, settings));
+    firewall::apply(&host, &plan(&old), Some("ens160")).unwrap();
+    assert_eq!(validate::rules(&host, &old, &roles, None).outcome, Outcome::Passed);
+    let trial = Trial::begin(&host, &plan(&new), Some("ens160"), std::process::id()).unwrap().unwrap();
+    let check = validate::rules(&host, &new, &roles, None);
+    assert_eq!(check.outcome, Outcome::Warning);
+    assert!(check.detail.contains(&format!("on trial until {};", trial.until)), "{}", check.detail);
+    assert!(trial.until > Timestamp::now());
+    // somebody else has loaded others meanwhile
+    host.change(|s| s.ruleset = "table inet mine {\n}\n".to_owned());
+    assert_eq!(validate::rules(&host, &new, &roles, None).code, Some(ConditionCode::FirewallFailed));
 }

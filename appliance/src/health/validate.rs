@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::connection::PortalAddress;
 use crate::activate::{Identity, MAX_DRIFT_S};
 
+use crate::apply::firewall::trial::Trial;
 use crate::apply::{firewall, nic, role, sensor, Roles};
 use crate::clock;
 use crate::host::{Adapter, Host};
@@ -268,8 +269,21 @@ async fn time_servers(settings: &Settings, portal: Option<&PortalAddress>) -> Ch
     }
 }
 
-fn rules(host: &dyn Host, settings: &Settings, roles: &Roles, portal: Option<&str>) -> Check {
+pub(super) fn rules(host: &dyn Host, settings: &Settings, roles: &Roles, portal: Option<&str>) -> Check {
     const NAME: &str = "firewall";
+    match Trial::under_way(host).and_then(|t| t.map(|t| Ok((t.in_force(host)?, t))).transpose()) {
+        Ok(None) => {}
+        Ok(Some((true, trial))) => {
+            let detail =
+                format!("new rules are in force on trial until {}; then those of before return", trial.until);
+            let remedy = "they stay once the portal is reached, or by `eyot-appliance firewall confirm` when they were put in force by hand";
+            return Check::plain(NAME, Outcome::Warning, detail, remedy);
+        }
+        Ok(Some((false, _))) => {
+            return Check::of(NAME, ConditionCode::FirewallFailed, "rules are on trial and not in force")
+        }
+        Err(error) => return Check::of(NAME, ConditionCode::FirewallFailed, chain(&error)),
+    }
     let planned = firewall::wanted(host, settings, roles, portal);
     match planned.and_then(|rules| firewall::in_force(host, &rules)) {
         Ok(true) => Check::passed(NAME, "the appliance's rules are in force"),

@@ -9,6 +9,9 @@
 //! An adapter where tunnels end answers ARP and pings and nothing else: the sensor reads its packets before the firewall
 //! throws them away, so nothing needs to be let in, and no answer ("protocol unreachable") betrays who listens.
 //!
+//! Rules know adapters by name, and one can come back under another. So nothing leaves by default, neither packets nor ARP:
+//! only the names that the roles give may speak.
+//!
 //! What goes past netfilter is not stopped here: packet sockets (a DHCP client, a capture) send below it. The capture
 //! adapter stays silent because nothing configures it (`nic`), and by these rules besides.
 
@@ -125,6 +128,8 @@ pub fn plan(roles: &Roles, ports: &Ports) -> Ruleset {
     let tunnel_in = tunnel_rules("iifname", "echo-request", "echo-request");
     let tunnel_out = tunnel_rules("oifname", "echo-reply", "echo-reply");
     let (sets, tcp_out) = tcp_out(ports);
+    let asks = roles.management.iter().chain(&roles.tunnel);
+    let arp_out: String = asks.map(|name| format!("\t\toifname \"{name}\" accept\n")).collect();
     // without a management adapter nothing but the loopback is let through
     let management = roles.management.as_deref().unwrap_or("lo");
     let list = |ports: &[u16]| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
@@ -169,8 +174,8 @@ table arp eyot {{
 {capture_in}\t}}
 
 \tchain output {{
-\t\ttype filter hook output priority 0; policy accept;
-{capture_out}\t}}
+\t\ttype filter hook output priority 0; policy drop;
+{capture_out}{arp_out}\t}}
 }}
 "
     );

@@ -6,13 +6,18 @@
 //! own trials, and finds one whose watcher is gone.
 
 use std::path::Path;
+use std::time::Duration;
 
+use eyot_contract::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{early, is_up, load, undo, verify, Ruleset, WHAT};
 use crate::apply::ApplyError;
 use crate::host::{Access, Host, HostError};
 use crate::paths;
+
+/// How long rules on trial may keep the portal from being reached.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A trial under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +29,9 @@ pub struct Trial {
     /// When that process started, as the kernel counts: another one may get its number.
     #[serde(default)]
     started: Option<String>,
+    /// When they are taken back if nobody confirms them, for people: the watcher counts seconds, whatever the clock does.
+    #[serde(default = "Timestamp::now")]
+    pub until: Timestamp,
     /// The rules' text.
     text: String,
     /// What was in force before.
@@ -57,7 +65,14 @@ impl Trial {
         let saved = host.read(paths::FIREWALL).map_err(early)?;
         let reachable = is_up(host, management).map_err(early)?;
         let started = started(watcher);
-        let trial = Self { mark: rules.mark.clone(), watcher, started, text: rules.text.clone(), before };
+        let trial = Self {
+            mark: rules.mark.clone(),
+            watcher,
+            started,
+            until: after(PATIENCE),
+            text: rules.text.clone(),
+            before,
+        };
         // written first: whoever dies after the loading leaves the way back behind
         trial.save(host).map_err(early)?;
         let mut loaded = false;
@@ -74,12 +89,12 @@ impl Trial {
         }
     }
 
-    /// Says who watches, once that process is there.
+    /// Says who watches and for how long, once that process is there.
     ///
     /// # Errors
     /// The disk.
-    pub fn watched_by(self, host: &dyn Host, watcher: u32) -> Result<Self, HostError> {
-        let trial = Self { watcher, started: started(watcher), ..self };
+    pub fn watched_by(self, host: &dyn Host, watcher: u32, patience: Duration) -> Result<Self, HostError> {
+        let trial = Self { watcher, started: started(watcher), until: after(patience), ..self };
         trial.save(host)?;
         Ok(trial)
     }
@@ -90,6 +105,14 @@ impl Trial {
     /// The disk.
     pub fn under_way(host: &dyn Host) -> Result<Option<Self>, HostError> {
         Ok(host.read(paths::FIREWALL_TRIAL)?.and_then(|t| serde_json::from_slice(&t).ok()))
+    }
+
+    /// Whether its rules are those in force.
+    ///
+    /// # Errors
+    /// nft.
+    pub fn in_force(&self, host: &dyn Host) -> Result<bool, HostError> {
+        Ok(host.run("nft", &["list", "ruleset"])?.contains(&self.mark))
     }
 
     /// Whether its watcher still lives.
@@ -136,6 +159,11 @@ impl Refused {
     pub fn last(host: &dyn Host) -> Result<Option<Self>, HostError> {
         Ok(host.read(paths::FIREWALL_REFUSED)?.and_then(|t| serde_json::from_slice(&t).ok()))
     }
+}
+
+fn after(patience: Duration) -> Timestamp {
+    let seconds = i64::try_from(patience.as_secs()).unwrap_or(i64::MAX);
+    Timestamp::from_seconds(Timestamp::now().seconds().saturating_add(seconds))
 }
 
 /// When a living process started, in the kernel's ticks since boot (proc(5), /proc/PID/stat); `None` for one that has ended

@@ -156,7 +156,7 @@ fn a_trial_by_hand_is_left_to_its_watchdog() {
     let new = rules(OLD, &ssh());
     let trial = Trial::begin(&host, &new, Some("ens160"), std::process::id()).unwrap().unwrap();
     // process 1 is always there
-    trial.watched_by(&host, 1).unwrap();
+    trial.watched_by(&host, 1, std::time::Duration::from_secs(60)).unwrap();
     let mut keeper = Keeper::default();
     keeper.round(&host, &settings(""), Some(OLD), true).unwrap();
     assert!(!keeper.has_trial() && in_kernel(&host, &new));
