@@ -17,6 +17,7 @@ pub mod health;
 pub mod host;
 pub mod keeper;
 pub mod mirror;
+pub mod page;
 pub mod paths;
 pub mod settings;
 pub mod support;

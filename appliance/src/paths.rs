@@ -2,6 +2,8 @@
 
 /// Settings by the operator or the installation wizard; the strongest source.
 pub const LOCAL_SETTINGS: &str = "/etc/eyot/local.toml";
+/// Settings from the local set-up page; only the operator's own file is stronger.
+pub const PAGE_SETTINGS: &str = "/etc/eyot/page.toml";
 /// Settings from cloud-init, removed after activation.
 pub const SEED_SETTINGS: &str = eyot_contract::SEED_PATH;
 /// What the seed said, without the token: outlives the seed.
@@ -13,6 +15,10 @@ pub const STATE_DIR: &str = "/var/lib/eyot";
 pub const IDENTITY_DIR: &str = "/var/lib/eyot/identity";
 /// An identity in the making: the key is here before the portal is asked.
 pub const NEXT_IDENTITY_DIR: &str = "/var/lib/eyot/identity.next";
+/// Key and certificate of the local page.
+pub const PAGE_CERTIFICATE: &str = "/var/lib/eyot/page.json";
+/// What the local page's settings were before a change of the network that nobody has confirmed yet.
+pub const PAGE_BEFORE: &str = "/var/lib/eyot/page-before.toml";
 /// Written when the token has been forgotten everywhere, with what was found.
 pub const FORGOTTEN: &str = "/var/lib/eyot/forgotten.json";
 
@@ -76,6 +82,10 @@ pub const HEALTH: &str = "/run/eyot/health.json";
 pub const BANNER: &str = "/run/eyot/console.issue";
 /// Where agetty looks for it; a link to [`BANNER`], so that the disk is not written each minute.
 pub const BANNER_LINK: &str = "/etc/issue.d/eyot.issue";
+/// Where the local page is reached, for the console: with the set-up code, so for root alone.
+pub const PAGE_NOTICE: &str = "/run/eyot/page.issue";
+/// Where agetty looks for it.
+pub const PAGE_NOTICE_LINK: &str = "/etc/issue.d/eyot.page.issue";
 /// Held while an activation is under way.
 pub const ACTIVATION_LOCK: &str = "/run/eyot/activation.lock";
 

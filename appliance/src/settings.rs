@@ -66,6 +66,16 @@ impl Gathered {
         self.token_texts().next().is_some()
     }
 
+    /// The same if this source said this.
+    pub fn replacing(mut self, source: Source, layer: Layer) -> Self {
+        let rank = |wanted: Source| PRECEDENCE.iter().position(|s| *s == wanted);
+        self.layers.retain(|(s, _)| *s != source);
+        self.failures.retain(|(s, _)| *s != source);
+        let place = self.layers.iter().position(|(s, _)| rank(*s) > rank(source));
+        self.layers.insert(place.unwrap_or(self.layers.len()), (source, layer));
+        self
+    }
+
     /// What the sources said that are work to ask; `None` if one could not be read and should be asked again.
     pub fn costly(&self) -> Option<Vec<(Source, Layer)>> {
         let costly = self.layers.iter().filter(|(source, _)| source.is_costly());
@@ -216,8 +226,14 @@ mod tests {
         assert_eq!(name(), "disc");
         host.put(paths::SEED_SETTINGS, &named("cloud-init"));
         assert_eq!(name(), "cloud-init");
+        host.put(paths::PAGE_SETTINGS, &named("page"));
+        assert_eq!(name(), "page");
         host.put(paths::LOCAL_SETTINGS, &named("operator"));
         assert_eq!(name(), "operator");
+        let replaced = |s, n| gather(&host).replacing(s, Layer::from_toml("x", &named(n)).unwrap()).resolve();
+        assert_eq!(replaced(crate::datasource::PAGE, "new").unwrap().settings.hostname.unwrap(), "operator");
+        host.remove(paths::LOCAL_SETTINGS).unwrap();
+        assert_eq!(replaced(crate::datasource::PAGE, "new").unwrap().settings.hostname.unwrap(), "new");
     }
 
     #[test]

@@ -98,7 +98,7 @@ pub fn forget(host: &dyn Host, tokens: &[String]) -> Result<Forgotten, HostError
             cleaned.push(path);
         }
     }
-    for path in [paths::LOCAL_SETTINGS, paths::SEED_SETTINGS] {
+    for path in [paths::LOCAL_SETTINGS, paths::PAGE_SETTINGS, paths::SEED_SETTINGS] {
         let Some(content) = host.read(path)? else { continue };
         if let Some(blank) = without_value(&content, &needles) {
             host.overwrite(path, &blank)?;

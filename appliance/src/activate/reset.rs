@@ -10,8 +10,15 @@ use crate::paths;
 
 /// What holds secrets.
 const SECRET_DIRS: [&str; 2] = [paths::IDENTITY_DIR, paths::NEXT_IDENTITY_DIR];
-const SECRET_FILES: [&str; 4] =
-    [paths::LOCAL_SETTINGS, paths::SEED_SETTINGS, paths::KEPT_SETTINGS, paths::SENSOR_PROXY_PASSWORD];
+const SECRET_FILES: [&str; 7] = [
+    paths::LOCAL_SETTINGS,
+    paths::PAGE_SETTINGS,
+    paths::PAGE_BEFORE,
+    paths::SEED_SETTINGS,
+    paths::KEPT_SETTINGS,
+    paths::SENSOR_PROXY_PASSWORD,
+    paths::PAGE_CERTIFICATE,
+];
 const FILES: [&str; 8] = [
     paths::SENSOR_CONFIG,
     paths::SENSOR_EXTRA_CA,

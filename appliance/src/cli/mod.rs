@@ -18,6 +18,7 @@ mod validate;
 mod wizard;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -73,7 +74,7 @@ impl Arguments {
         match self.command {
             Command::Network(arguments) => arguments.run(&host),
             Command::DataVolume(arguments) => arguments.run(&host),
-            Command::Run(arguments) => arguments.run(&host),
+            Command::Run(arguments) => arguments.run(Arc::new(host)),
             Command::Activate(arguments) => arguments.run(&host),
             Command::Status(arguments) => arguments.run(&host),
             Command::Validate(arguments) => arguments.run(&host),

@@ -2,15 +2,19 @@
 
 use std::cell::RefCell;
 use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use eyot_contract::HealthReport;
 use sd_notify::NotifyState;
+use tokio::sync::Notify;
 
 use crate::agent::{Agent, ROUND};
 use crate::host::netlink::LinkNews;
-use crate::host::Host;
+use crate::host::{Host, Machine};
 use crate::keeper::Keeper;
+use crate::page::Page;
 use crate::settings::chain;
 
 /// News of one change come in several messages, and a driver that is reloaded takes its time.
@@ -30,7 +34,12 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    pub(super) fn run(self, host: &dyn Host) -> anyhow::Result<u8> {
+    pub(super) fn run(self, host: Arc<Machine>) -> anyhow::Result<u8> {
+        let stored = Arc::new(Notify::new());
+        if !self.once {
+            serve_page(Arc::clone(&host), Arc::clone(&stored));
+        }
+        let host = &*host;
         super::block_on(async {
             let mut agent = Agent::new(host);
             let mut said = String::new();
@@ -64,11 +73,31 @@ impl Arguments {
                 loop {
                     tokio::select! {
                         () = &mut pause => break,
+                        () = stored.notified() => break,
                         heard = news.next() => tend(host, &keeper, heard).await,
                     }
                 }
             }
         })?
+    }
+}
+
+/// Serves the local page on a thread of its own. An appliance without a page is still one, so what goes wrong is told and
+/// no more.
+fn serve_page(host: Arc<Machine>, stored: Arc<Notify>) {
+    let serving = std::thread::Builder::new().name("page".to_owned()).spawn(move || {
+        let served: anyhow::Result<()> = super::block_on(async {
+            let page = Rc::new(Page::new(host, stored)?);
+            tokio::task::LocalSet::new().run_until(page.run()).await;
+            Ok(())
+        })
+        .and_then(|served| served);
+        if let Err(error) = served {
+            tracing::warn!("no local page: {error:#}");
+        }
+    });
+    if let Err(error) = serving {
+        tracing::warn!("no local page: {error}");
     }
 }
 

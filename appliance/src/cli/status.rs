@@ -1,12 +1,12 @@
 //! `status`: the latest health report, in plain words.
 
-use eyot_contract::{Condition, ConditionCode, HealthReport, Level, Timestamp};
+use eyot_contract::{Condition, ConditionCode, Level, Timestamp};
 use serde_json::json;
 
 use super::Format;
 use crate::activate::{forget::Forgotten, Identity};
 use crate::apply::data_volume;
-use crate::health::{latest, role_word, STALE_S};
+use crate::health::{current, latest, role_word};
 use crate::host::Host;
 use crate::settings::chain;
 
@@ -104,29 +104,6 @@ impl Arguments {
             Level::Warning => 1,
             Level::Critical => 2,
         })
-    }
-}
-
-/// The report with what it cannot say itself: that nobody writes it any more.
-fn current(report: Option<HealthReport>, now: Timestamp) -> (Option<HealthReport>, Vec<Condition>) {
-    let stopped = |detail: String| {
-        Condition::new(
-            ConditionCode::SanityFailed,
-            format!("{detail}; `systemctl restart eyot-appliance` starts the agent"),
-            now,
-        )
-    };
-    match report {
-        None => (None, vec![stopped("the agent has not reported since the machine started".to_owned())]),
-        Some(report) if now.seconds() - report.at.seconds() > STALE_S => {
-            let detail = stopped(format!("the agent's latest report is of {}", report.at));
-            let conditions = std::iter::once(detail).chain(report.conditions.clone()).collect();
-            (Some(report), conditions)
-        }
-        Some(report) => {
-            let conditions = report.conditions.clone();
-            (Some(report), conditions)
-        }
     }
 }
 

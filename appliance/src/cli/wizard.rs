@@ -10,6 +10,7 @@ use console::Term;
 
 use super::{activate::activate_now, network};
 use crate::host::Host;
+use crate::page::owns_network;
 use crate::paths;
 use crate::settings::gather;
 use crate::wizard::{run, wait_for_a_person, Doer, Outcome};
@@ -59,10 +60,7 @@ impl Arguments {
             }
         }
         // only an appliance's network is ours; on somebody's own server it has an owner already
-        let owns = host
-            .run("systemctl", &["is-enabled", "eyot-network.service"])
-            .is_ok_and(|s| s.trim() == "enabled");
-        Ok(run(host, &Here { host }, &term, owns)?)
+        Ok(run(host, &Here { host }, &term, owns_network(host))?)
     }
 }
 

@@ -3,13 +3,14 @@
 //! A source looks, and answers with a [`Layer`], with nothing, or with why it could not be read. It decides nothing;
 //! deciding is `settings`' work. A new source is one file here and one line in [`PRECEDENCE`].
 //!
-//! The order: what an operator or one of the wizards wrote on the machine; the seed, as cloud-init's file and as the volume
+//! The order: what an operator or one of the wizards wrote on the machine; what was entered on the local set-up page; the seed, as cloud-init's file and as the volume
 //! itself; what the platform hands over: VMware's variables of ours before the OVF environment, Hyper-V's key-value pairs,
 //! the firmware's OEM strings; last what was kept from any of these. A seed is made for one machine on purpose, while a
 //! platform also hands over what nobody filled in; and of a platform's channels, the one that names us in every key comes
 //! before the one that carries the OVA's defaults.
 //!
-//! The wizards (debconf, console, set-up page) are no sources: they write the operator's file.
+//! The wizards (debconf, console) are no sources: they write the operator's file. The set-up page has a file of its own, so
+//! that what came over the network is told from what the operator wrote, and never overrules it.
 
 mod cidata;
 mod file;
@@ -30,8 +31,9 @@ use crate::host::{Host, HostError};
 use crate::paths;
 
 /// The sources, strongest first.
-pub const PRECEDENCE: [Source; 8] = [
+pub const PRECEDENCE: [Source; 9] = [
     Source::File { path: paths::LOCAL_SETTINGS, what: "operator, or a wizard" },
+    PAGE,
     Source::File { path: paths::SEED_SETTINGS, what: "cloud-init" },
     Source::Cidata,
     Source::Guestinfo,
@@ -40,6 +42,9 @@ pub const PRECEDENCE: [Source; 8] = [
     Source::OemStrings,
     Source::File { path: paths::KEPT_SETTINGS, what: "kept from an earlier seed" },
 ];
+
+/// What was entered on the local set-up page.
+pub const PAGE: Source = Source::File { path: paths::PAGE_SETTINGS, what: "local set-up page" };
 
 /// One place that can offer settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -78,8 +78,9 @@ fn disc(label: &str, file: &str, content: &str) -> Vec<u8> {
 #[test]
 fn the_same_settings_by_every_carrier_are_the_same_settings() {
     type Carry = fn(&Double);
-    let carriers: [(&str, Carry); 14] = [
+    let carriers: [(&str, Carry); 15] = [
         (paths::LOCAL_SETTINGS, |h| h.put(paths::LOCAL_SETTINGS, &toml())),
+        (paths::PAGE_SETTINGS, |h| crate::page::fill_in(h, &SAID)),
         (paths::SEED_SETTINGS, |h| h.put(paths::SEED_SETTINGS, &toml())),
         ("cidata volume /dev/sr0", |h| h.insert_disc("/dev/sr0", disc("cidata", "eyot.toml", &toml()))),
         ("guestinfo.ovfEnv", |h| {

@@ -38,8 +38,7 @@ pub fn look(
         found.complaints.push((C::ManagementDown, format!("{} has no link", adapter.name)));
         return Ok(found);
     }
-    let text = host.run("ip", &["-o", "addr", "show", "dev", &adapter.name, "scope", "global"])?;
-    found.addresses = text.lines().filter_map(|l| l.split_whitespace().nth(3)).map(str::to_owned).collect();
+    found.addresses = addresses(host, &adapter.name)?;
     if found.addresses.is_empty() {
         found
             .complaints
@@ -55,6 +54,15 @@ pub fn look(
         found.complaints.extend(gateway(host, &adapter.name, &found.addresses)?);
     }
     Ok(found)
+}
+
+/// An adapter's addresses that others reach, with their prefix lengths.
+///
+/// # Errors
+/// `ip` does not run.
+pub fn addresses(host: &dyn Host, adapter: &str) -> Result<Vec<String>, HostError> {
+    let text = host.run("ip", &["-o", "addr", "show", "dev", adapter, "scope", "global"])?;
+    Ok(text.lines().filter_map(|l| l.split_whitespace().nth(3)).map(str::to_owned).collect())
 }
 
 /// The gateway that does not answer, or that is missing, for the first address family that has addresses.

@@ -259,6 +259,29 @@ pub fn latest(host: &dyn Host) -> Result<Option<HealthReport>, HostError> {
     Ok(host.read(paths::HEALTH)?.and_then(|c| serde_json::from_slice(&c).ok()))
 }
 
+/// The report with what it cannot say itself: that nobody writes it any more.
+pub fn current(report: Option<HealthReport>, now: Timestamp) -> (Option<HealthReport>, Vec<Condition>) {
+    let stopped = |detail: String| {
+        Condition::new(
+            ConditionCode::SanityFailed,
+            format!("{detail}; `systemctl restart eyot-appliance` starts the agent"),
+            now,
+        )
+    };
+    match report {
+        None => (None, vec![stopped("the agent has not reported since the machine started".to_owned())]),
+        Some(report) if now.seconds() - report.at.seconds() > STALE_S => {
+            let detail = stopped(format!("the agent's latest report is of {}", report.at));
+            let conditions = std::iter::once(detail).chain(report.conditions.clone()).collect();
+            (Some(report), conditions)
+        }
+        Some(report) => {
+            let conditions = report.conditions.clone();
+            (Some(report), conditions)
+        }
+    }
+}
+
 /// The role as people read it.
 pub fn role_word(role: InterfaceRole) -> &'static str {
     match role {

@@ -20,7 +20,8 @@ use crate::host::{Adapter, Host};
 use crate::paths;
 use crate::settings::{chain, Gathered};
 
-const TIMEOUT: Duration = Duration::from_secs(15);
+/// Longest wait for one answer.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// One line of the outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -177,7 +178,7 @@ fn management(host: &dyn Host, adapters: &[Adapter], roles: &Roles, reached: boo
 /// The steps to the portal, in the order in which they happen.
 const STEPS: [&str; 5] = ["name", "proxy", "connection", "certificate", "clock"];
 
-async fn connection(settings: &Settings, portal: Option<&PortalAddress>) -> Vec<Check> {
+pub(crate) async fn connection(settings: &Settings, portal: Option<&PortalAddress>) -> Vec<Check> {
     let Some(portal) = portal else {
         return STEPS.map(|s| Check::not_tried(s, "no activation token names a portal yet")).to_vec();
     };

@@ -24,6 +24,7 @@ use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use crate::activate::{Identity, Marks};
 use crate::health::latest;
 use crate::host::{Host, HostError};
+use crate::paths;
 
 pub use answers::Answers;
 
@@ -132,7 +133,8 @@ pub fn run(
     }
 }
 
-fn is_activated(host: &dyn Host) -> Result<bool, HostError> {
+/// Whether there is an identity, and it is this machine's.
+pub(crate) fn is_activated(host: &dyn Host) -> Result<bool, HostError> {
     match Identity::load(host)? {
         Some(identity) => Ok(identity.enrolment.machine.moved(&Marks::of(host)?).is_none()),
         None => Ok(false),
@@ -159,6 +161,9 @@ fn welcome(host: &dyn Host) -> Result<String, HostError> {
                 text.push_str(&format!("  {role:<10} {:<12} {}  {link}\n", interface.name, interface.mac));
             }
         }
+    }
+    if let Some(notice) = host.read(paths::PAGE_NOTICE)?.and_then(|c| String::from_utf8(c).ok()) {
+        text.push_str(&format!("\n{}\n", notice.trim_end()));
     }
     text.push_str("\nPress Enter to set up this sensor here.\n");
     Ok(text)

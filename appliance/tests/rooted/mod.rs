@@ -23,6 +23,8 @@ pub struct Rooted {
     changes: AtomicUsize,
     /// File that serves as the disc in the drive.
     pub disc: Option<String>,
+    /// Whether it is an appliance and not somebody's own server.
+    pub owns_network: bool,
     /// What `ip addr` says of the management adapter.
     pub address: &'static str,
 }
@@ -78,6 +80,9 @@ impl Host for Rooted {
             ("systemctl", ["is-active", ..]) => {
                 let started = ran.iter().any(|l| l.contains("start eyot-sensor"));
                 Ok(if started { "active\n" } else { "inactive\n" }.to_owned())
+            }
+            ("systemctl", ["is-enabled", "eyot-network.service"]) if self.owns_network => {
+                Ok("enabled\n".to_owned())
             }
             ("ip", _) => Ok(self.address.to_owned()),
             _ => Ok(String::new()),
@@ -166,6 +171,7 @@ impl Rooted {
             fail_at: None,
             changes: AtomicUsize::new(0),
             disc: None,
+            owns_network: false,
             address,
         }
     }
