@@ -105,6 +105,12 @@ pub fn router(portal: Arc<Portal>) -> Router {
                 .post(pages::threats::upload)
                 .layer(DefaultBodyLimit::max(MAX_LIST_BODY)),
         )
+        .route(
+            "/bundles",
+            get(pages::bundles::show)
+                .post(pages::bundles::upload)
+                .layer(DefaultBodyLimit::max(pages::bundles::MAX_UPLOAD)),
+        )
         .route("/threats/change", post(pages::threats::change))
         .route("/plans", get(pages::plans::show).post(pages::plans::add))
         .route("/plans/cancel", post(pages::plans::cancel))

@@ -4,6 +4,7 @@
 //! line on standard error says why), 2 a command line that makes no sense.
 
 mod access;
+mod import;
 mod list;
 mod register;
 mod serve;
@@ -44,6 +45,8 @@ enum Command {
     Register(register::Register),
     /// Create a new activation command for a registered sensor; the older one stops working
     Activation(register::Activation),
+    /// Import bundles that somebody carried here from sensors without a connection
+    Import(import::Import),
     /// List the sensors
     Sensors(list::Sensors),
     /// List the devices

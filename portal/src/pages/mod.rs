@@ -5,6 +5,7 @@
 
 pub mod assets;
 pub mod audit;
+pub mod bundles;
 pub mod decisions;
 pub mod device;
 pub mod findings;

@@ -39,6 +39,7 @@ pub async fn list(State(portal): App, Viewer(user): Viewer) -> Result<Markup, Fa
             li.warning { strong { (count(Level::Warning)) } " warning" }
             li.healthy { strong { (count(Level::Healthy)) } " healthy" }
         }
+        p { "Sensors without a connection: " a href="/bundles" { "import bundles" } }
         section aria-labelledby="site" {
             h2 #site { (SITE) }
             @if sensors.is_empty() {

@@ -44,6 +44,8 @@ actions! {
     SensorEdited = "sensor.edited", "Sensor edited";
     /// A sensor was deleted.
     SensorDeleted = "sensor.deleted", "Sensor deleted";
+    /// A bundle was imported.
+    BundleImported = "bundle.imported", "Bundle imported";
     /// A plan was added.
     PlanAdded = "plan.added", "Plan added";
     /// A plan was cancelled.

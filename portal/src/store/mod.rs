@@ -14,6 +14,7 @@
 mod access;
 mod activations;
 mod audit;
+mod bundles;
 mod decisions;
 mod devices;
 mod engine;
@@ -46,6 +47,7 @@ pub use plans::current as current_plan;
 pub use sensors::{Certificate, NewSensor, Sensor, SensorDeletion, SITE};
 pub use threats::{KeptList, ListChange, SensorThreats};
 pub use zones::{Edited, SensorEdit};
+pub use bundles::{Imported, KeptBundle};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod bundles;
 mod cli;
 mod decisions;
 mod durability;
