@@ -28,8 +28,9 @@ demo_portal() { # FOLDER PORT
   done
 }
 
-# Activates with the token in FOLDER/token, lays the cable and plays the capture over and over.
-demo_sensor() { # FOLDER PORT
+# Activates with the token in FOLDER/token, lays the cable and plays the capture over and over. With BUNDLES the sensor reports
+# to nobody and writes files there.
+demo_sensor() { # FOLDER PORT [BUNDLES]
   local identity=$1/root/var/lib/eyot/identity
   mkdir -p "$1/root/etc"
   "$DEMO_BIN/eyot-appliance" --root "$1/root" activate --token-file "$1/token" >"$1/activate.log" 2>&1 || die "not activated: $(tail -n 1 "$1/activate.log")"
@@ -49,6 +50,16 @@ database = "$1/inventory.sqlite"
 status = "$1/status.json"
 [findings]
 learning_hours = 0
+END
+  if [[ -n ${3:-} ]]; then
+    cat >>"$1/sensor.toml" <<END
+[bundles]
+folder = "$3"
+certificate_file = "$identity/certificate.pem"
+key_file = "$identity/key.pem"
+END
+  else
+    cat >>"$1/sensor.toml" <<END
 [portal]
 url = "https://localhost:$2"
 ca_file = "$identity/ca.pem"
@@ -56,6 +67,7 @@ certificate_file = "$identity/certificate.pem"
 key_file = "$identity/key.pem"
 upload_interval_seconds = 2
 END
+  fi
   "$DEMO_BIN/eyot-sensor" run --config "$1/sensor.toml" >"$1/sensor.log" 2>&1 &
   DEMO_PIDS+=($!)
   sleep 1
