@@ -103,6 +103,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Init(init) => init.run().await,
         Command::Register(register) => register.run().await,
         Command::Activation(activation) => activation.run().await,
+        Command::Import(import) => import.run().await,
         Command::Sensors(sensors) => sensors.run().await,
         Command::Devices(devices) => devices.run().await,
         Command::Audit(audit) => audit.run().await,

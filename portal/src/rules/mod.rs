@@ -1,7 +1,6 @@
 //! What the portal decides, apart from how it is asked (api, pages, cli) and where it is kept (store).
 
 pub mod bundle;
-pub mod changes;
 pub mod committed;
 pub mod consolidation;
 pub mod decisions;
