@@ -4,7 +4,8 @@
 //! A situation has an appliance, a router and a portal ([`site`]); the router runs what the situation is about (dnsmasq,
 //! squid, chrony, nftables, netem: [`servers`]). The agent runs once, as on an appliance, and what `status` says first is
 //! compared with the expected phrase; the console's text must have the same one, and `validate` must name the same
-//! condition at one of its steps. [`situations`] is the list.
+//! condition at one of its steps. [`situations`] is the list. What is about adapters and mirrors ([`adapters`]) changes
+//! while the agent looks on: there it runs as the daemon that it is, and frames arrive from a generator.
 //!
 //! Needs root, and the programs `eyot-portal` (EYOT_PORTAL names it), `ip`, `nft`, `tc`, `ethtool`, `squid` (squid-openssl),
 //! `dnsmasq`, `chronyd`, `faketime`'s library, `curl`, `python3`. One that is missing fails the run. The machine's own
@@ -12,6 +13,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
 
+mod adapters;
 #[path = "../../../contract/client/tests/double/mod.rs"]
 mod double;
 mod servers;
@@ -24,6 +26,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Instant;
 
+use adapters::ADAPTERS;
 use situations::{Situation, SITUATIONS};
 
 /// Situations at once: they wait far more than they compute.
@@ -38,7 +41,8 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let words: Vec<&String> = arguments.iter().filter(|a| !a.starts_with("--")).collect();
-    let chosen = || SITUATIONS.iter().filter(|s| words.iter().all(|w| s.name.contains(w.as_str())));
+    let chosen =
+        || ADAPTERS.iter().chain(SITUATIONS).filter(|s| words.iter().all(|w| s.name.contains(w.as_str())));
     if arguments.iter().any(|a| a == "--list") {
         chosen().for_each(|s| println!("{}", s.name));
         return ExitCode::SUCCESS;

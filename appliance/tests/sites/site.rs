@@ -117,6 +117,13 @@ impl Site {
         self.settings.borrow_mut().set(key, value).unwrap();
     }
 
+    /// A new adapter in a namespace, whose cable ends in another as `mirror`.
+    pub fn add_cable(&self, name: &str, address: &str, here: &str, there: &str) {
+        machine(&format!(
+            "ip -n {there} link add mirror type veth peer name {name} address {address} netns {here}"
+        ));
+    }
+
     pub fn file(&self, name: &str, content: &str) -> PathBuf {
         let path = self.dir.path().join(name);
         std::fs::write(&path, content).unwrap();
@@ -194,12 +201,15 @@ impl Site {
         self.doubles.borrow_mut().push((stop, thread));
     }
 
-    fn command(&self, root: &Path, arguments: &[&str]) -> Output {
+    /// The appliance's program, after `before`, in its namespace.
+    fn program(&self, before: &[&str], root: &Path, arguments: &[&str]) -> Command {
         let stand_ins = self.dir.path().join("stand-ins");
         let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", stand_ins.display());
-        let mut command = Command::new("timeout");
+        let namespace = self.namespace(Place::Appliance);
+        let words = [before, &["ip", "netns", "exec", &namespace]].concat();
+        let mut command = Command::new(words[0]);
         command
-            .args(["150", "ip", "netns", "exec", &self.namespace(Place::Appliance)])
+            .args(&words[1..])
             .arg(env!("CARGO_BIN_EXE_eyot-appliance"))
             .arg("--root")
             .arg(root)
@@ -209,7 +219,11 @@ impl Site {
         if let Some(clock) = *self.clock.borrow() {
             command.envs(fake_time(clock));
         }
-        command.output().unwrap()
+        command
+    }
+
+    fn command(&self, root: &Path, arguments: &[&str]) -> Output {
+        self.program(&["timeout", "150"], root, arguments).output().unwrap()
     }
 
     fn put_settings(&self, root: &Path) {
@@ -230,6 +244,47 @@ impl Site {
         let words = String::from_utf8_lossy(&output.stderr).into_owned();
         self.file("agent.log", &words);
         assert!(output.status.success(), "the agent ended with {}: {words}", output.status);
+    }
+
+    /// Starts the appliance's agent as its unit does, with its settings as a seed left them; it runs until the site goes.
+    pub fn start(&self) {
+        self.put_settings(self.root.path());
+        let log = std::fs::File::create(self.dir.path().join("agent.log")).unwrap();
+        let mut daemon = self.program(&[], self.root.path(), &["run"]);
+        daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).process_group(0);
+        self.children.borrow_mut().push(daemon.spawn().unwrap());
+    }
+
+    /// The report that the agent published last, once this holds for it.
+    pub fn when(&self, patience: Duration, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let started = Instant::now();
+        loop {
+            let text = std::fs::read(self.appliance_file(paths::HEALTH)).unwrap_or_default();
+            let report: Value = serde_json::from_slice(&text).unwrap_or_default();
+            if holds(&report) {
+                return report;
+            }
+            assert!(
+                started.elapsed() < patience,
+                "after {} s not {what}: {}; the agent: {}",
+                patience.as_secs(),
+                report["conditions"],
+                self.agent_log()
+            );
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    fn agent_log(&self) -> String {
+        let text = std::fs::read_to_string(self.dir.path().join("agent.log")).unwrap_or_default();
+        text.lines().rev().take(3).collect::<Vec<_>>().join(" | ")
+    }
+
+    /// What `mirror` says of the adapter that listens, after listening for some seconds.
+    pub fn mirror(&self) -> Value {
+        let output = self.command(self.root.path(), &["mirror", "--seconds", "6", "--format", "json"]);
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|e| panic!("mirror: {e}: {}", String::from_utf8_lossy(&output.stderr)))
     }
 
     /// Another appliance in the same place does the same first.
