@@ -6,6 +6,7 @@ use eyot_contract::Timestamp;
 
 use crate::address::{AddressError, PortalAddress};
 use crate::api::install::Packages;
+use crate::api::metrics::Metrics;
 use crate::api::threats::Threats;
 use crate::ca::{Authority, CaError, ServerCertificate};
 use crate::files::{self, FileError};
@@ -67,6 +68,8 @@ pub struct Portal {
     pub offered: Packages,
     /// What sensors are given to compare with.
     pub threats: Threats,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 impl Portal {
@@ -105,6 +108,7 @@ impl Portal {
             packages,
             offered: Packages::default(),
             threats: Threats::default(),
+            metrics: Metrics::default(),
         })
     }
 

@@ -1,34 +1,26 @@
-//! Every address the portal answers to, in one table, and what wraps them all.
-//!
-//! Three kinds of visitor: anybody (`/healthz`, enrolment, signing in, style sheets), sensors (client certificate; the
-//! [`Sensor`](crate::api::Sensor) extractor), people and programs (session or API token; the
-//! [`Viewer`](crate::api::Viewer) and [`Changer`](crate::api::Changer) extractors).
+//! The router: the table of addresses ([`routes`]) and what wraps them all: time limit, security headers, the same form
+//! for every refusal of a program, measurements.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::body::to_bytes;
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{header, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
 use axum::Router;
-use eyot_contract::path;
 use tower_http::csrf::CsrfLayer;
 
+use crate::api::Problem;
+use crate::pages;
 use crate::portal::Portal;
-use crate::{api, pages};
+use crate::routes::routes;
 
 /// Longest time from a request's head to the start of its answer.
 const REQUEST: Duration = Duration::from_secs(60);
-/// Largest enrolment request or form, in bytes.
-const MAX_SMALL_BODY: usize = 64 * 1024;
-/// Largest health report, in bytes: a machine with hundreds of interfaces stays below.
-const MAX_HEALTH_BODY: usize = 256 * 1024;
-/// Largest device batch, in bytes: [`eyot_contract::MAX_BATCH_DEVICES`] records of 16 KiB each.
-const MAX_BATCH_BODY: usize = eyot_contract::MAX_BATCH_DEVICES * 16 * 1024;
-/// Largest list of managed endpoints or of threats, in bytes: some half a million rows.
-const MAX_LIST_BODY: usize = 32 * 1024 * 1024;
+/// Longest text of a library's refusal that is passed on, in bytes.
+const MAX_REFUSAL: usize = 4 * 1024;
 
 /// What a browser may do with our pages: load our own style sheet, script and images, and nothing else from anywhere.
 const CONTENT_SECURITY_POLICY: &str =
@@ -37,106 +29,29 @@ const CONTENT_SECURITY_POLICY: &str =
 
 /// The portal's router.
 pub fn router(portal: Arc<Portal>) -> Router {
-    let machines = Router::new()
-        .route(path::ALIVE, get(api::alive))
-        .route(path::ENROL, post(api::enrol))
-        .route(path::RENEW, post(api::renew))
-        .route(path::THREATS, post(api::threats::part))
-        .route("/install", get(api::install::script))
-        .route("/install/{file}", get(api::install::package))
-        .route(path::DEVICES, post(api::devices::take).layer(DefaultBodyLimit::max(MAX_BATCH_BODY)))
-        .route(path::HEALTH, post(api::health).layer(DefaultBodyLimit::max(MAX_HEALTH_BODY)));
-    let programs = Router::new()
-        .route("/api/v1/sensors", get(api::sensors::list).post(api::sensors::register))
-        .route(
-            "/api/v1/sensors/{id}",
-            get(api::sensors::one).patch(api::sensors::edit).delete(api::sensors::delete),
-        )
-        .route("/api/v1/sensors/{id}/activation", post(api::sensors::reissue))
-        .route("/api/v1/plans", get(api::plans::list).post(api::plans::add))
-        .route("/api/v1/plans/{subscription}", delete(api::plans::cancel))
-        .route(
-            "/api/v1/managed-endpoints",
-            put(api::plans::replace_managed).layer(DefaultBodyLimit::max(MAX_LIST_BODY)),
-        )
-        .route("/api/v1/findings", get(api::findings::list).patch(api::findings::work))
-        .route("/api/v1/findings/{id}", get(api::findings::one))
-        .route("/api/v1/recommendations", get(api::findings::recommendations))
-        .route("/api/v1/suppressions", get(api::findings::suppressions).post(api::findings::suppress))
-        .route("/api/v1/suppressions/{id}", delete(api::findings::unsuppress))
-        .route("/api/v1/threat-lists", get(api::threats::list))
-        .route(
-            "/api/v1/threat-lists/{name}",
-            put(api::threats::put)
-                .layer(DefaultBodyLimit::max(MAX_LIST_BODY))
-                .patch(api::threats::switch)
-                .delete(api::threats::remove),
-        )
-        .route("/api/v1/retention", get(api::decisions::retention).put(api::decisions::set_retention))
-        .route(
-            "/api/v1/devices",
-            get(api::devices::list).patch(api::decisions::edit).delete(api::decisions::delete),
-        )
-        .route("/api/v1/devices/{id}", get(api::devices::one));
-    let people = Router::new()
-        .route("/", get(pages::first))
-        .route("/login", get(pages::login::show).post(pages::login::sign_in))
-        .route("/logout", post(pages::login::sign_out))
-        .route("/setup", get(pages::login::show_setup).post(pages::login::set_up))
-        .route("/getting-started", get(pages::getting_started::show).post(pages::getting_started::register))
-        .route("/getting-started/seed", post(pages::getting_started::seed))
-        .route("/sensors", get(pages::sensors::list))
-        .route("/sensors/{id}", get(pages::sensors::one))
-        .route("/sensors/{id}/edit", post(pages::sensors::edit))
-        .route("/sensors/{id}/activation", post(pages::sensors::reissue))
-        .route("/sensors/{id}/delete", get(pages::sensors::confirm_deletion).post(pages::sensors::delete))
-        .route("/devices", get(pages::inventory::list))
-        .route("/devices/change", post(pages::decisions::change))
-        .route("/devices/columns", post(pages::inventory::choose_columns))
-        .route("/alerts", get(pages::findings::alerts))
-        .route("/alerts/work", post(pages::findings::work))
-        .route("/alerts/suppressions", get(pages::findings::suppressions).post(pages::findings::suppress))
-        .route("/alerts/suppressions/remove", post(pages::findings::unsuppress))
-        .route("/alerts/{id}", get(pages::findings::one))
-        .route("/recommendations", get(pages::findings::recommendations))
-        .route(
-            "/threats",
-            get(pages::threats::show)
-                .post(pages::threats::upload)
-                .layer(DefaultBodyLimit::max(MAX_LIST_BODY)),
-        )
-        .route(
-            "/bundles",
-            get(pages::bundles::show)
-                .post(pages::bundles::upload)
-                .layer(DefaultBodyLimit::max(pages::bundles::MAX_UPLOAD)),
-        )
-        .route("/threats/change", post(pages::threats::change))
-        .route("/plans", get(pages::plans::show).post(pages::plans::add))
-        .route("/plans/cancel", post(pages::plans::cancel))
-        .route("/plans/managed", post(pages::plans::import).layer(DefaultBodyLimit::max(MAX_LIST_BODY)))
-        .route("/audit", get(pages::audit::list))
-        .route("/devices.csv", get(pages::inventory::csv))
-        .route("/devices.json", get(pages::inventory::json))
-        .route("/devices/{id}", get(pages::device::one))
-        .route("/assets/{name}", get(pages::assets::one));
-    Router::new()
-        .merge(machines)
-        .merge(programs)
-        .merge(people)
+    routes()
+        .into_iter()
+        .fold(Router::new(), |router, route| route.into(router))
         .fallback(pages::not_found)
-        .layer(DefaultBodyLimit::max(MAX_SMALL_BODY))
         .layer(CsrfLayer::new())
-        .layer(middleware::from_fn(wrap))
+        .layer(middleware::from_fn_with_state(portal.clone(), wrap))
         .with_state(portal)
 }
 
-/// Gives every answer its time limit and its security headers.
-async fn wrap(request: Request, next: Next) -> Response {
-    let mut response = match tokio::time::timeout(REQUEST, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => (StatusCode::REQUEST_TIMEOUT, "the request took too long\n").into_response(),
-    };
+/// Gives every answer its time limit and its security headers, and counts it.
+async fn wrap(State(portal): State<Arc<Portal>>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let method = request.method().clone();
+    let program = request.uri().path().starts_with("/api/");
+    let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let answer = tokio::time::timeout(REQUEST, answer(request, next)).await;
+    let mut response = answer
+        .unwrap_or_else(|_| (StatusCode::REQUEST_TIMEOUT, "the request took too long\n").into_response());
+    if program && response.status().is_client_error() {
+        response = as_problem(response).await;
+    }
+    let route = matched.as_deref().unwrap_or("none");
+    portal.metrics.answered(method.as_str(), route, response.status().as_u16(), begun.elapsed());
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
@@ -148,4 +63,32 @@ async fn wrap(request: Request, next: Next) -> Response {
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// Nothing of ours is named with the character NUL, and PostgreSQL cannot even be asked for it.
+async fn answer(request: Request, next: Next) -> Response {
+    match request.uri().path_and_query().is_some_and(|text| text.as_str().contains("%00")) {
+        true => (StatusCode::BAD_REQUEST, "the address holds the character NUL\n").into_response(),
+        false => next.run(request).await,
+    }
+}
+
+/// What a library refuses (a method, a parameter, a size) in the form that all refusals of programs have. Ours are JSON
+/// already.
+async fn as_problem(response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    if kind.is_some_and(|kind| kind.contains("json")) {
+        return response;
+    }
+    let (head, body) = response.into_parts();
+    let text = to_bytes(body, MAX_REFUSAL).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).trim().to_owned();
+    let said = head.status.canonical_reason().unwrap_or("refused").to_lowercase();
+    let mut made = Problem::new(head.status, if text.is_empty() { said } else { text }).into_response();
+    for name in [header::ALLOW, header::WWW_AUTHENTICATE] {
+        if let Some(value) = head.headers.get(&name) {
+            made.headers_mut().insert(name, value.clone());
+        }
+    }
+    made
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::address::PortalAddress;
 use crate::files::{self, FileError};
+use crate::outlets::{self, Destination};
 use crate::portal::DATA;
 
 /// Where the server listens unless told otherwise: every address, the port that networks let through.
@@ -32,6 +33,8 @@ pub struct Written {
     pub packages: Option<PathBuf>,
     /// `postgres://user[:password]@host[:port]/database`, instead of SQLite in the data folder.
     pub database: Option<String>,
+    /// Who is told what changes.
+    pub outlets: Option<Vec<outlets::Written>>,
 }
 
 impl std::fmt::Debug for Written {
@@ -58,6 +61,8 @@ pub struct Settings {
     pub names: Vec<String>,
     /// Folder of the sensor's packages; else `packages` below the data folder.
     pub packages: Option<PathBuf>,
+    /// Who is told what changes.
+    pub outlets: Vec<Destination>,
 }
 
 /// Why settings cannot be used.
@@ -121,6 +126,7 @@ impl Written {
             names: self.names.or(weaker.names),
             packages: self.packages.or(weaker.packages),
             database: self.database.or(weaker.database),
+            outlets: self.outlets.or(weaker.outlets),
         }
     }
 
@@ -145,12 +151,21 @@ impl Written {
                 value("names")(format!("\"{name}\" is neither a host name nor an IP address"))
             })?);
         }
+        let mut outlets: Vec<Destination> = Vec::new();
+        for written in self.outlets.unwrap_or_default() {
+            let destination = written.mean().map_err(value("outlets"))?;
+            if outlets.iter().any(|other| other.name == destination.name) {
+                return Err(value("outlets")(format!("two destinations are named \"{}\"", destination.name)));
+            }
+            outlets.push(destination);
+        }
         Ok(Settings {
             data: self.data.unwrap_or_else(|| DATA.into()),
             listen,
             address,
             names,
             packages: self.packages,
+            outlets,
         })
     }
 }

@@ -2,11 +2,11 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::Json;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
-use super::{App, Changer, Problem, Viewer};
+use super::{App, Changer, Json, Problem, Viewer};
 use crate::rules::decisions::Edit;
 use crate::store::{Actor, MAX_EDITED};
 
@@ -14,7 +14,7 @@ use crate::store::{Actor, MAX_EDITED};
 pub const MAX_RETENTION: i64 = 3_650;
 
 /// What to change about which devices. A field that is not named stays; `authorized: null` takes the decision back.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     ids: Vec<Uuid>,
@@ -30,6 +30,7 @@ pub struct Change {
     add_tags: Vec<String>,
     notes: Option<String>,
     #[serde(default, deserialize_with = "said")]
+    #[schemars(with = "Option<bool>")]
     authorized: Option<Option<bool>>,
 }
 
@@ -39,7 +40,7 @@ fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<bool
 }
 
 /// Which devices.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
     ids: Vec<Uuid>,
@@ -70,7 +71,7 @@ pub async fn edit(
     State(portal): App,
     Changer(user): Changer,
     Json(change): Json<Change>,
-) -> Result<Json<serde_json::Value>, Problem> {
+) -> Result<Json<Counted>, Problem> {
     let unusable = |reason| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason);
     let Change {
         ids,
@@ -100,20 +101,26 @@ pub async fn delete(
     State(portal): App,
     Changer(user): Changer,
     Json(which): Json<Which>,
-) -> Result<Json<serde_json::Value>, Problem> {
+) -> Result<Json<Counted>, Problem> {
     check(&which.ids, &Edit::default()).map_err(|e| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, e))?;
     counted(portal.store.delete_devices(&which.ids, Actor::now(&user.name)).await?)
 }
 
-fn counted(devices: u64) -> Result<Json<serde_json::Value>, Problem> {
+/// How many devices it was done to.
+#[derive(serde::Serialize, JsonSchema)]
+pub struct Counted {
+    devices: u64,
+}
+
+fn counted(devices: u64) -> Result<Json<Counted>, Problem> {
     match devices {
         0 => Err(Problem::new(StatusCode::NOT_FOUND, "there is no such device")),
-        devices => Ok(Json(serde_json::json!({ "devices": devices }))),
+        devices => Ok(Json(Counted { devices })),
     }
 }
 
 /// How long unseen devices are kept.
-#[derive(Deserialize, serde::Serialize)]
+#[derive(Deserialize, serde::Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Retention {
     days: i64,

@@ -2,17 +2,17 @@
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::Json;
 use eyot_contract::{
     BatchAcknowledged, DeviceBatch, DeviceRecord, Refusal, RefusalCode, Timestamp, MAX_BATCH_DEVICES,
     MAX_BATCH_FINDINGS,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{App, Problem, Refused, Sensor, Told, Viewer};
+use super::{App, Json, Moment, Problem, Record, Refused, Sensor, Told, Viewer};
 use crate::rules::decisions::IMPORTANCES;
-use crate::store::{Column, Decisions, Device, DeviceQuery, Order, Sighting};
+use crate::store::{Column, Decisions, Device, DeviceQuery, Grouping, Order, Sighting};
 
 /// Devices per page unless asked otherwise.
 pub const PAGE: i64 = 50;
@@ -42,12 +42,13 @@ pub async fn take(
         ));
     }
     let outcome = portal.store.ingest(sensor.id, &batch, Timestamp::now()).await?;
+    portal.metrics.stored(count);
     tracing::debug!(sensor = %sensor.id, sequence = batch.sequence, count, ?outcome, "device batch");
     Ok(Json(BatchAcknowledged { epoch: batch.epoch, sequence: batch.sequence }))
 }
 
 /// What can be asked of the inventory, by the page as by programs.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Asked {
     /// Words to look for.
@@ -69,14 +70,49 @@ pub struct Asked {
     pub tag: String,
     /// `new`, `transient` or `unclassified`.
     pub state: String,
+    /// What to group by: the groups follow each other.
+    pub group: String,
+    /// Of the groups only this one, `unknown` for devices without.
+    #[serde(rename = "in")]
+    pub within: String,
+    /// A saved view, by its id; pages look at it.
+    #[schemars(skip)]
+    pub view: String,
     /// Column to sort by.
     pub sort: String,
     /// `asc` or `desc`.
     pub order: String,
+    /// All of them, a page at a time, each once whatever changes meanwhile: `start`, then `next` of the page before. They
+    /// come in no useful order; `sort`, `order` and `page` are not looked at.
+    pub cursor: String,
     /// Page, from 1.
     pub page: Option<i64>,
-    /// Devices per page.
+    /// Devices per page, at most 1000.
     pub per_page: Option<i64>,
+}
+
+/// What begins a walk through all.
+const START: &str = "start";
+
+/// After which one a page begins, when one walks through all.
+///
+/// # Errors
+/// What is wrong with the cursor.
+pub fn cursor(text: &str) -> Result<Option<Uuid>, String> {
+    match text {
+        "" => Ok(None),
+        START => Ok(Some(Uuid::nil())),
+        text => text
+            .parse()
+            .map(Some)
+            .map_err(|_| format!("cursor: this is neither \"{START}\" nor one that a page gave")),
+    }
+}
+
+/// How many come before a page.
+pub fn offset(page: Option<i64>, cursor: &str, limit: i64) -> i64 {
+    let page = if cursor.is_empty() { page.unwrap_or(1).max(1) } else { 1 };
+    (page - 1).saturating_mul(limit)
 }
 
 impl Asked {
@@ -110,6 +146,14 @@ impl Asked {
                 return Err(format!("{name}: \"{value}\" is not one of {}", known.join(", ")));
             }
         }
+        let group = match self.group.as_str() {
+            "" if !self.within.is_empty() => return Err("in: this needs group".to_owned()),
+            "" => None,
+            name => Some(Grouping::named(name).ok_or_else(|| {
+                let names: Vec<_> = Grouping::ALL.iter().map(|g| g.name()).collect();
+                format!("group: \"{name}\" is not one of {}", names.join(", "))
+            })?),
+        };
         let limit = self.per_page.unwrap_or(PAGE).clamp(1, MAX_PAGE);
         Ok(DeviceQuery {
             search: self.search.clone(),
@@ -121,17 +165,20 @@ impl Asked {
             importance: self.importance.clone(),
             tag: self.tag.clone(),
             state: self.state.clone(),
+            group,
+            within: self.within.clone(),
             now: Timestamp::now(),
             by,
             order,
-            offset: (self.page.unwrap_or(1).max(1) - 1).saturating_mul(limit),
+            after: cursor(&self.cursor)?,
+            offset: offset(self.page, &self.cursor, limit),
             limit: Some(limit),
         })
     }
 }
 
 /// A device in an answer: the contract's record, whose it is and where.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct DeviceView {
     id: Uuid,
     zone: String,
@@ -139,6 +186,7 @@ pub struct DeviceView {
     sensor_id: Uuid,
     decisions: Decisions,
     #[serde(flatten)]
+    #[schemars(with = "Record")]
     record: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -168,14 +216,16 @@ impl DeviceView {
 }
 
 /// Answer to `GET /api/v1/devices`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Devices {
     total: i64,
     devices: Vec<DeviceView>,
+    /// With a cursor: where the next page begins; null on the last.
+    next: Option<Uuid>,
 }
 
 /// Answer to `GET /api/v1/devices/{id}`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct OneDevice {
     #[serde(flatten)]
     device: DeviceView,
@@ -183,12 +233,14 @@ pub struct OneDevice {
     sightings: Vec<SightingView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct SightingView {
     sensor: String,
     sensor_id: Uuid,
+    #[schemars(with = "Moment")]
     received: Timestamp,
     #[serde(flatten)]
+    #[schemars(with = "Record")]
     record: DeviceRecord,
 }
 
@@ -214,7 +266,10 @@ pub async fn list(
 ) -> Result<Json<Devices>, Problem> {
     let query = asked.query().map_err(|e| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, e))?;
     let page = portal.store.devices(&query).await?;
-    Ok(Json(Devices { total: page.total, devices: page.devices.iter().map(DeviceView::listed).collect() }))
+    let full = query.after.is_some() && Some(page.devices.len() as i64) == query.limit;
+    let next = page.devices.last().filter(|_| full).map(|last| last.id);
+    let devices = page.devices.iter().map(DeviceView::listed).collect();
+    Ok(Json(Devices { total: page.total, devices, next }))
 }
 
 /// `GET /api/v1/devices/{id}`.

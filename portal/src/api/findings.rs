@@ -2,12 +2,13 @@
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::Json;
 use eyot_contract::{FindingCategory, FindingEvidence, FindingKind, MacAddr, Severity, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{App, Changer, Problem, Viewer};
+use super::devices::{cursor, offset};
+use super::{Address, App, Changer, FindingProof, Json, Moment, Problem, Viewer};
 use crate::store::{Actor, FindingQuery, KeptFinding, Status, MAX_CHANGED};
 
 /// Findings per page unless asked otherwise.
@@ -18,7 +19,7 @@ const MAX_PAGE: i64 = 500;
 pub const MAX_NOTE: usize = 2_000;
 
 /// What can be asked, by the page as by programs.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Asked {
     /// `alert` or `recommendation`.
@@ -33,6 +34,9 @@ pub struct Asked {
     pub mac: String,
     /// `yes`: the suppressed ones instead.
     pub suppressed: String,
+    /// All of them, a page at a time, each once whatever changes meanwhile: `start`, then `next` of the page before. They
+    /// come in no useful order, and `page` is not looked at.
+    pub cursor: String,
     /// Page, from 1.
     pub page: Option<i64>,
     /// Findings per page.
@@ -54,7 +58,8 @@ impl Asked {
             kind: one_of("kind", &self.kind, |k| k.parse().ok())?,
             mac: one_of("mac", &self.mac, |m| m.parse().ok())?,
             suppressed: self.suppressed == "yes",
-            offset: (self.page.unwrap_or(1).max(1) - 1).saturating_mul(limit),
+            after: cursor(&self.cursor)?,
+            offset: offset(self.page, &self.cursor, limit),
             limit,
         })
     }
@@ -76,7 +81,7 @@ fn severity(name: &str) -> Option<Severity> {
 }
 
 /// A finding in an answer, with what its kind says.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct FindingView {
     id: Uuid,
     kind: &'static str,
@@ -86,19 +91,24 @@ pub struct FindingView {
     technique: &'static str,
     technique_name: &'static str,
     remedy: &'static str,
+    #[schemars(with = "Option<Address>")]
     mac: Option<MacAddr>,
     device: Option<Uuid>,
     sensor: Uuid,
     sensor_name: String,
     summary: String,
     count: i64,
+    #[schemars(with = "Moment")]
     first_seen: Timestamp,
+    #[schemars(with = "Moment")]
     last_seen: Timestamp,
     status: &'static str,
+    #[schemars(with = "Moment")]
     status_at: Timestamp,
     status_by: String,
     note: String,
     suppressed: bool,
+    #[schemars(with = "Vec<FindingProof>")]
     evidence: Vec<FindingEvidence>,
 }
 
@@ -133,10 +143,12 @@ impl FindingView {
 }
 
 /// Answer to `GET /api/v1/findings`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Findings {
     total: i64,
     findings: Vec<FindingView>,
+    /// With a cursor: where the next page begins; null on the last.
+    next: Option<Uuid>,
 }
 
 /// `GET /api/v1/findings`.
@@ -150,8 +162,10 @@ pub async fn list(
 ) -> Result<Json<Findings>, Problem> {
     let query = asked.query().map_err(|e| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, e))?;
     let page = portal.store.findings(&query).await?;
+    let full = query.after.is_some() && page.findings.len() as i64 == query.limit;
+    let next = page.findings.last().filter(|_| full).map(|last| last.id);
     let findings = page.findings.into_iter().map(FindingView::of).collect();
-    Ok(Json(Findings { total: page.total, findings }))
+    Ok(Json(Findings { total: page.total, findings, next }))
 }
 
 /// `GET /api/v1/findings/{id}`.
@@ -168,7 +182,7 @@ fn not_there() -> Problem {
 }
 
 /// What becomes of findings.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Work {
     /// Which, at most [`MAX_CHANGED`].
@@ -180,7 +194,7 @@ pub struct Work {
 }
 
 /// Answer to `PATCH /api/v1/findings`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Worked {
     changed: u64,
 }
@@ -213,30 +227,32 @@ pub async fn work(
 }
 
 /// A rule in a request.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSuppression {
     /// The kind.
     kind: String,
     /// About this address only.
+    #[schemars(with = "Option<Address>")]
     mac: Option<MacAddr>,
     /// Why.
     reason: String,
 }
 
 /// A rule in an answer.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct SuppressionView {
     id: String,
     kind: String,
     mac: Option<String>,
     reason: String,
     created_by: String,
+    #[schemars(with = "Moment")]
     created_at: Timestamp,
 }
 
 /// Answer to `POST /api/v1/suppressions`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Suppressed {
     id: Uuid,
 }
@@ -304,7 +320,7 @@ pub async fn unsuppress(
 }
 
 /// A recommendation in an answer.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct RecommendationView {
     kind: &'static str,
     title: &'static str,
@@ -312,6 +328,7 @@ pub struct RecommendationView {
     remedy: &'static str,
     unhealthy_devices: i64,
     healthy_devices: i64,
+    #[schemars(with = "Option<Moment>")]
     last_seen: Option<Timestamp>,
 }
 

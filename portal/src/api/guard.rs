@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use eyot_contract::{RefusalCode, Timestamp};
 use uuid::Uuid;
 
+use super::metrics::METRICS;
 use super::{Problem, Refused};
 use crate::pages;
 use crate::portal::Portal;
@@ -55,6 +56,12 @@ pub struct Changer(pub User);
 /// Somebody who may add and cancel plans.
 pub struct Pricer(pub User);
 
+/// Somebody who may manage accounts.
+pub struct Admitter(pub User);
+
+/// A signed-in person, whatever they may do. Not a program: a token makes no tokens.
+pub struct Person(pub User);
+
 impl FromRequestParts<Arc<Portal>> for Viewer {
     type Rejection = Response;
 
@@ -91,6 +98,33 @@ impl FromRequestParts<Arc<Portal>> for Pricer {
     }
 }
 
+impl FromRequestParts<Arc<Portal>> for Admitter {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, portal: &Arc<Portal>) -> Result<Self, Response> {
+        let Viewer(user) = Viewer::from_request_parts(parts, portal).await?;
+        match user.role.may_admit() {
+            true => Ok(Self(user)),
+            false => Err(not_allowed(parts, &user, "may not manage accounts")),
+        }
+    }
+}
+
+impl FromRequestParts<Arc<Portal>> for Person {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, portal: &Arc<Portal>) -> Result<Self, Response> {
+        let Viewer(user) = Viewer::from_request_parts(parts, portal).await?;
+        match parts.headers.contains_key(header::AUTHORIZATION) {
+            false => Ok(Self(user)),
+            true => {
+                let text = "an API token makes no API tokens; sign in, or use the command line";
+                Err(Problem::new(StatusCode::FORBIDDEN, text).into_response())
+            }
+        }
+    }
+}
+
 fn not_allowed(parts: &Parts, user: &User, what: &str) -> Response {
     let text = format!("the role {} {what}", user.role.title());
     match is_api(parts) {
@@ -104,7 +138,9 @@ async fn bearer_or_session(portal: &Portal, headers: &HeaderMap) -> Result<Optio
     if let Some(authorization) = headers.get(header::AUTHORIZATION) {
         let token = authorization.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
         return match token {
-            Some(token) => portal.store.api_user(&secret::hash(token.trim().as_bytes())).await,
+            Some(token) => {
+                portal.store.api_user(&secret::hash(token.trim().as_bytes()), Timestamp::now()).await
+            }
             None => Ok(None),
         };
     }
@@ -124,7 +160,8 @@ pub fn session_cookie(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn is_api(parts: &Parts) -> bool {
-    parts.uri.path().starts_with("/api/")
+    let path = parts.uri.path();
+    path.starts_with("/api/") || path == METRICS
 }
 
 fn unknown(parts: &Parts) -> Response {

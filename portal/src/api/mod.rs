@@ -2,12 +2,19 @@
 //!
 //! Sensors get [`Refusal`]s as the contract has them; programs get a [`Problem`].
 
+pub mod access;
+pub mod audit;
 pub mod decisions;
 pub mod devices;
 pub mod findings;
 mod guard;
 pub mod install;
+mod json;
+pub mod merges;
+pub mod metrics;
+pub mod openapi;
 pub mod plans;
+mod schema;
 pub mod sensors;
 pub mod threats;
 mod told;
@@ -15,20 +22,22 @@ mod told;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{header, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use eyot_contract::{
     EnrolmentRequest, EnrolmentResponse, HealthReport, Refusal, RefusalCode, RenewalRequest, RenewalResponse,
     Timestamp,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::portal::Portal;
 use crate::rules;
 use crate::store::StoreError;
 
-pub use guard::{session_cookie, Changer, Pricer, Sensor, Viewer, SESSION_COOKIE};
+pub use guard::{session_cookie, Admitter, Changer, Person, Pricer, Sensor, Viewer, SESSION_COOKIE};
+pub use json::Json;
+pub use schema::{Address, FindingProof, Moment, Record, Report, Standing};
 pub use told::Told;
 
 /// What every handler is given.
@@ -73,18 +82,27 @@ impl IntoResponse for Refused {
     }
 }
 
-/// What a program gets instead of an answer.
-#[derive(Serialize)]
+/// What a program gets instead of an answer (RFC 9457, problem details; there is no type beside the status).
+#[derive(Serialize, JsonSchema)]
 pub struct Problem {
     #[serde(skip)]
-    status: StatusCode,
-    error: String,
+    code: StatusCode,
+    /// The status in words.
+    title: String,
+    /// The status.
+    status: u16,
+    /// What is wrong and what to do.
+    detail: String,
 }
+
+/// The media type of problems.
+pub const PROBLEM: &str = "application/problem+json";
 
 impl Problem {
     /// A problem with this status and text.
-    pub fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        Self { status, error: error.into() }
+    pub fn new(code: StatusCode, detail: impl Into<String>) -> Self {
+        let title = code.canonical_reason().unwrap_or("Refused").to_owned();
+        Self { code, title, status: code.as_u16(), detail: detail.into() }
     }
 }
 
@@ -114,13 +132,21 @@ impl From<rules::registration::RegistrationError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        (self.status, Json(&self)).into_response()
+        let mut response = (self.code, axum::Json(&self)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
+        response
     }
 }
 
-/// `GET /healthz`. The `Date` header that every answer carries is what callers come for.
-pub async fn alive() -> &'static str {
-    "ok\n"
+/// `GET /healthz`: whether the portal's database answers. Appliances come for the `Date` header that every answer carries.
+pub async fn alive(State(portal): App) -> (StatusCode, &'static str) {
+    match portal.store.answers().await {
+        Ok(()) => (StatusCode::OK, "ok\n"),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the database does not answer");
+            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
+        }
+    }
 }
 
 /// `POST /api/v1/enrol`.

@@ -2,12 +2,12 @@
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::Json;
 use eyot_contract::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use super::{App, Pricer, Problem, Viewer};
+use super::{App, Json, Moment, Pricer, Problem, Viewer};
 use crate::rules::committed::{Committed, Excluded};
 use crate::rules::managed;
 use crate::rules::plan::{Plan, PlanKind};
@@ -15,7 +15,7 @@ use crate::rules::registration::checked;
 use crate::store::{current_plan, Actor};
 
 /// A subscription in an answer.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct SubscriptionView {
     subscription: String,
     plan: Option<PlanView>,
@@ -29,12 +29,14 @@ pub struct SubscriptionView {
     over_committed: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PlanView {
     kind: &'static str,
     standing: &'static str,
     devices: i64,
+    #[schemars(with = "Moment")]
     starts: Timestamp,
+    #[schemars(with = "Option<Moment>")]
     ends: Option<Timestamp>,
 }
 
@@ -60,22 +62,36 @@ impl SubscriptionView {
     }
 }
 
+/// Every subscription.
+#[derive(Serialize, JsonSchema)]
+pub struct Subscriptions {
+    subscriptions: Vec<SubscriptionView>,
+}
+
+/// How many endpoints the list names.
+#[derive(Serialize, JsonSchema)]
+pub struct Managed {
+    macs: usize,
+    ips: usize,
+    names: usize,
+}
+
 /// `GET /api/v1/plans`.
 ///
 /// # Errors
 /// The store fails.
-pub async fn list(State(portal): App, _: Viewer) -> Result<Json<serde_json::Value>, Problem> {
+pub async fn list(State(portal): App, _: Viewer) -> Result<Json<Subscriptions>, Problem> {
     let now = Timestamp::now();
     let mut views = Vec::new();
     for (name, count) in portal.store.committed(now).await? {
         let plans = portal.store.plans(&name).await?;
         views.push(SubscriptionView::of(name, &count, &plans, now));
     }
-    Ok(Json(serde_json::json!({ "subscriptions": views })))
+    Ok(Json(Subscriptions { subscriptions: views }))
 }
 
 /// `POST /api/v1/plans`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPlan {
     subscription: String,
@@ -126,10 +142,10 @@ pub async fn replace_managed(
     State(portal): App,
     Pricer(user): Pricer,
     list: String,
-) -> Result<Json<serde_json::Value>, Problem> {
+) -> Result<Json<Managed>, Problem> {
     let managed =
         managed::read(&list).map_err(|e| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, e.to_string()))?;
     portal.store.replace_managed(&managed, Actor::now(&user.name)).await?;
     let (macs, ips, names) = (managed.macs.len(), managed.ips.len(), managed.names.len());
-    Ok(Json(serde_json::json!({ "macs": macs, "ips": ips, "names": names })))
+    Ok(Json(Managed { macs, ips, names }))
 }

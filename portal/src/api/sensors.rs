@@ -2,21 +2,21 @@
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::Json;
 use base64::Engine;
 use eyot_contract::{Condition, HealthReport, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-use super::{App, Changer, Problem, Viewer};
+use super::{App, Changer, Json, Moment, Problem, Report, Standing, Viewer};
 use crate::portal::Portal;
 use crate::rules::health;
 use crate::rules::registration::{self, activation_command, Issued};
 use crate::store::{self, Actor, SensorDeletion, SensorEdit};
 
 /// A sensor in an answer.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct SensorView {
     id: Uuid,
     name: String,
@@ -32,20 +32,25 @@ pub struct SensorView {
     health: ConditionView,
     /// Every condition, worst first.
     conditions: Vec<ConditionView>,
+    #[schemars(with = "Moment")]
     registered: Timestamp,
+    #[schemars(with = "Option<Moment>")]
     enrolled: Option<Timestamp>,
+    #[schemars(with = "Option<Moment>")]
     last_connected: Option<Timestamp>,
     devices: i64,
 }
 
 /// A condition with the words that go with it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ConditionView {
     code: &'static str,
+    #[schemars(with = "Standing")]
     level: eyot_contract::Level,
     title: &'static str,
     detail: String,
     remedy: &'static str,
+    #[schemars(with = "Moment")]
     since: Timestamp,
 }
 
@@ -91,22 +96,23 @@ impl SensorView {
 }
 
 /// Answer to `GET /api/v1/sensors`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Sensors {
     sensors: Vec<SensorView>,
 }
 
 /// Answer to `GET /api/v1/sensors/{id}`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct OneSensor {
     #[serde(flatten)]
     sensor: SensorView,
     /// Its latest health report, as it came.
+    #[schemars(with = "Option<Report>")]
     report: Option<HealthReport>,
 }
 
 /// `POST /api/v1/sensors`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {
     name: String,
@@ -117,7 +123,7 @@ pub struct Registration {
 }
 
 /// `POST /api/v1/sensors/{id}/activation`.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reissue {
     /// Settings for the seed volume, by their dotted keys.
@@ -126,12 +132,13 @@ pub struct Reissue {
 }
 
 /// A token just issued, with everything that carries it. Shown once.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct IssuedView {
     message: &'static str,
     sensor: Uuid,
     name: String,
     token: String,
+    #[schemars(with = "Moment")]
     expires: Timestamp,
     command: String,
     /// The command that also installs, on a machine of somebody's own.
@@ -168,6 +175,20 @@ fn pairs(settings: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &st
 
 fn checked(settings: &BTreeMap<String, String>) -> Result<(), Problem> {
     registration::check_settings(pairs(settings)).map_err(|e| registration::RegistrationError::from(e).into())
+}
+
+/// Zones, by name.
+#[derive(Serialize, JsonSchema)]
+pub struct Zones {
+    zones: Vec<String>,
+}
+
+/// `GET /api/v1/zones`.
+///
+/// # Errors
+/// The store fails.
+pub async fn zones(State(portal): App, _: Viewer) -> Result<Json<Zones>, Problem> {
+    Ok(Json(Zones { zones: portal.store.zones().await? }))
 }
 
 /// `GET /api/v1/sensors`.
@@ -227,7 +248,7 @@ pub async fn reissue(
 }
 
 /// `PATCH /api/v1/sensors/{id}`; what is left out stays.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
     name: Option<String>,

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::Json;
 use eyot_contract::{ThreatListPart, ThreatListRequest, Timestamp, MAX_THREAT_PART};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{App, Changer, Problem, Refused, Sensor, Told, Viewer};
+use super::{App, Changer, Json, Moment, Problem, Refused, Sensor, Told, Viewer};
 use crate::rules::threats::{self, MAX_NAME};
 use crate::secret;
 use crate::store::{Actor, KeptList, ListChange, SensorThreats, Store, StoreError};
@@ -96,7 +96,7 @@ fn part_of(text: &str, offset: u64) -> &str {
 }
 
 /// A list in an answer.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ListView {
     name: String,
     version: String,
@@ -104,6 +104,7 @@ struct ListView {
     entries: i64,
     left_out: i64,
     active: bool,
+    #[schemars(with = "Moment")]
     added: Timestamp,
     added_by: String,
 }
@@ -132,17 +133,18 @@ pub fn standing(sensor: &SensorThreats, version: &str) -> &'static str {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct SensorView {
     sensor: String,
     sensor_id: Uuid,
     version: Option<String>,
+    #[schemars(with = "Option<Moment>")]
     asked: Option<Timestamp>,
     status: &'static str,
 }
 
 /// Answer to `GET /api/v1/threat-lists`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Lists {
     /// Version of all active lists together.
     version: String,
@@ -193,6 +195,12 @@ pub async fn keep(
     }
 }
 
+/// A list that was kept.
+#[derive(Serialize, JsonSchema)]
+pub struct Kept {
+    version: String,
+}
+
 /// `PUT /api/v1/threat-lists/{name}`: the list as text.
 ///
 /// # Errors
@@ -202,15 +210,15 @@ pub async fn put(
     Changer(user): Changer,
     Path(name): Path<String>,
     text: String,
-) -> Result<Json<serde_json::Value>, Problem> {
+) -> Result<Json<Kept>, Problem> {
     match keep(&portal.store, &name, &text, Actor::now(&user.name)).await? {
-        Ok(version) => Ok(Json(serde_json::json!({ "version": version }))),
+        Ok(version) => Ok(Json(Kept { version })),
         Err(reason) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason)),
     }
 }
 
 /// What to change about a list.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Switch {
     active: bool,

@@ -13,8 +13,8 @@ use crate::pages::login::checked_name;
 use crate::portal::Portal;
 use crate::rules::password;
 use crate::rules::role::Role;
-use crate::secret;
-use crate::store::{self, Actor, UserRemoval};
+use crate::rules::token::{self, MAX_TOKEN_DAYS};
+use crate::store::{self, Actor, NewToken, UserRemoval};
 
 #[derive(Subcommand)]
 pub(super) enum User {
@@ -100,6 +100,9 @@ pub(super) struct CreateToken {
     /// owner, contributor, security_admin or security_reader
     #[arg(long, default_value = "security_reader")]
     role: Role,
+    /// Days until it stops working [default: it works until deleted]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=MAX_TOKEN_DAYS))]
+    days: Option<i64>,
 }
 
 #[derive(Args)]
@@ -199,12 +202,13 @@ impl ApiToken {
 
 impl CreateToken {
     async fn run(self) -> anyhow::Result<()> {
-        let name = self.name.trim();
-        ensure!(!name.is_empty(), "the token needs a name that says what it is for");
+        let name = token::checked_name(&self.name).map_err(anyhow::Error::msg)?;
         let portal = Portal::open(&self.data.data).await?;
-        let token = format!("eyotapi_{}", secret::new_text()?);
-        let hash = secret::hash(token.as_bytes());
-        let added = portal.store.add_api_token(name, self.role, &hash, Actor::command_line()).await?;
+        let (token, hash) = token::new()?;
+        let by = Actor::command_line();
+        let expires = self.days.map(|days| token::end(days, by.at));
+        let new = NewToken { name, role: self.role, secret_hash: &hash, account: None, expires };
+        let added = portal.store.add_api_token(&new, by).await?;
         portal.store.close().await;
         ensure!(added, "there is a token named \"{name}\" already; delete it first, or choose another name");
         println!("{token}");
@@ -231,21 +235,38 @@ impl List {
 
     async fn tokens(self) -> anyhow::Result<()> {
         let portal = Portal::open(&self.data.data).await?;
-        let tokens = portal.store.api_tokens().await?;
+        let tokens = portal.store.api_tokens(None).await?;
         portal.store.close().await;
         let made = |at: i64| Timestamp(at);
         match self.format {
             Format::Json => {
                 let views: Vec<_> = tokens
                     .iter()
-                    .map(|t| serde_json::json!({"name": t.name, "role": t.role, "created": made(t.created_at)}))
+                    .map(|t| {
+                        serde_json::json!({
+                            "name": t.name, "role": t.role, "account": t.account, "created": made(t.created_at),
+                            "expires": t.expires_at.map(made), "used": t.used_at.map(made)
+                        })
+                    })
                     .collect();
                 say(&json(&views)?)?;
             }
             Format::Table => {
-                let row =
-                    |t: &store::ApiToken| vec![t.name.clone(), t.role.clone(), moment(made(t.created_at))];
-                say(&table(&["NAME", "ROLE", "CREATED"], &tokens.iter().map(row).collect::<Vec<_>>()))?;
+                let or_dash = |at: Option<i64>| at.map_or_else(|| "-".to_owned(), |at| moment(made(at)));
+                let row = |t: &store::ApiToken| {
+                    let account = t.account.clone().unwrap_or_else(|| "-".to_owned());
+                    let created = moment(made(t.created_at));
+                    vec![
+                        t.name.clone(),
+                        t.role.clone(),
+                        account,
+                        created,
+                        or_dash(t.expires_at),
+                        or_dash(t.used_at),
+                    ]
+                };
+                let headings = ["NAME", "ROLE", "ACCOUNT", "CREATED", "EXPIRES", "LAST USED"];
+                say(&table(&headings, &tokens.iter().map(row).collect::<Vec<_>>()))?;
             }
         }
         Ok(())
@@ -255,7 +276,7 @@ impl List {
 impl DeleteToken {
     async fn run(self) -> anyhow::Result<()> {
         let portal = Portal::open(&self.data.data).await?;
-        let deleted = portal.store.delete_api_token(&self.name, Actor::command_line()).await?;
+        let deleted = portal.store.delete_api_token(&self.name, None, Actor::command_line()).await?;
         portal.store.close().await;
         if !deleted {
             bail!(

@@ -17,7 +17,8 @@ use crate::store::choose_database;
 #[command(
     after_help = "Example:\n  eyot-portal serve --data ./portal --listen 127.0.0.1:8443 --address https://localhost:8443\n\n\
     The configuration file is TOML with any of the keys data, listen, address, database (texts) and names (a list of further \
-    host names or addresses for the server's certificate). The command line wins over it. The address is needed once; \
+    host names or addresses for the server's certificate), and [[outlets]] tables: who is told of alerts and changes \
+    (docs/outlets.md). The command line wins over it. The address is needed once; \
     the data folder remembers it."
 )]
 pub(super) struct Serve {
@@ -59,7 +60,8 @@ impl Serve {
             None => Written::read_if_there(CONFIG.as_ref())?,
         };
         let Self { data, listen, address, db: database, .. } = self;
-        let written = Written { data, listen, address, names: None, packages: None, database }.over(file);
+        let written = Written { data, listen, address, names: None, packages: None, database, outlets: None }
+            .over(file);
         let database = written.database.clone();
         let settings = written.mean()?;
         if let Some(url) = database {
@@ -76,7 +78,7 @@ impl Serve {
         if let Some(file) = portal.setup_secret_file().await? {
             tracing::info!(file = %file.display(), "nobody has an account yet: sign in with the set-up secret in this file");
         }
-        let server = Server::bind(portal, settings.listen, &settings.names).await?;
+        let server = Server::bind(portal, settings.listen, &settings.names).await?.telling(settings.outlets);
         let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
         if let Some(listening) = server.listening_on() {

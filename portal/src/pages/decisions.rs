@@ -28,6 +28,11 @@ pub async fn change(
     let back = value("back").filter(|b| link::is_local(b)).unwrap_or("/devices").to_owned();
     let ids: Vec<Uuid> =
         given.iter().filter(|(key, _)| key == "id").filter_map(|(_, id)| id.parse().ok()).collect();
+    if value("do") == Some("merge") {
+        // asked again there, with the choice of which one stays
+        let pairs = ids.iter().map(|id| ("id", id.to_string()));
+        return Ok(Redirect::to(&link::with_query("/devices/merge", pairs)).into_response());
+    }
     let by = Actor::now(&user.name);
     let done = match value("do") {
         Some("delete") => match check(&ids, &Edit::default()) {
@@ -159,6 +164,7 @@ pub(super) fn bulk() -> Markup {
             label.inline for="bulk-tags" { "add tags" }
             input.plain #bulk-tags name="add_tags" autocomplete="off";
             button.quiet type="submit" { "Set" }
+            button.quiet type="submit" name="do" value="merge" { "Merge…" }
             button.quiet type="submit" name="do" value="delete" { "Delete" }
         }
     }

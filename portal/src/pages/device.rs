@@ -1,7 +1,7 @@
 //! One device: what is known, which sensor says so, and because of what.
 
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use eyot_contract::{Attribute, Evidence, Nature, Timestamp};
 use maud::{html, Markup};
 use uuid::Uuid;
@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::inventory::percent;
 use super::label::{label, label_or_unknown};
 use super::layout::{page, Place};
-use super::{decisions, findings, missing, Failed};
+use super::table::table;
+use super::{decisions, findings, merges, missing, Failed};
 use crate::api::findings::PAGE;
 use crate::api::{App, Viewer};
 use crate::moments::{moment, relative};
@@ -21,22 +22,54 @@ use crate::store::{Device, FindingQuery, Sighting};
 /// The store fails.
 pub async fn one(State(portal): App, Viewer(user): Viewer, Path(id): Path<Uuid>) -> Result<Response, Failed> {
     let Some(device) = portal.store.device(id).await? else {
-        return Ok(missing(&user, "There is no such device. It may have been deleted."));
+        return Ok(match portal.store.merged_into(id).await? {
+            Some(into) => Redirect::to(&format!("/devices/{into}")).into_response(),
+            None => missing(&user, "There is no such device. It may have been deleted."),
+        });
     };
+    let absorbed = portal.store.absorbed(id).await?;
     let sightings = portal.store.sightings(id).await?;
     let record = &device.record;
     let asked = FindingQuery { mac: Some(record.mac), limit: PAGE, ..FindingQuery::default() };
-    let open = portal.store.findings(&asked).await?;
+    let mut open = portal.store.findings(&asked).await?;
+    for mac in absorbed.iter().filter_map(|a| a.mac.parse().ok()) {
+        let more = portal.store.findings(&FindingQuery { mac: Some(mac), ..asked.clone() }).await?;
+        open.total += more.total;
+        open.findings.extend(more.findings);
+    }
     let title = record.hostname.clone().unwrap_or_else(|| record.mac.to_string());
     let body = html! {
         p.path { a href="/devices" { "Device inventory" } }
         h1 { (title) }
+        (tabs(id, Tab::Attributes))
         (attributes(&device, Timestamp::now()))
+        (merges::of_device(&user, id, &absorbed))
         @if user.role.may_change() { (decisions::form(&device)) }
         (findings::of_device(&open, record.mac))
         @for sighting in &sightings { (evidence(sighting)) }
     };
     Ok(page(Some(&user), Place::Devices, &title, &body).into_response())
+}
+
+/// A page of one device.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tab {
+    /// What it is.
+    Attributes,
+    /// What happened to it.
+    Timeline,
+}
+
+/// From one page of a device to the other.
+pub(super) fn tabs(device: Uuid, here: Tab) -> Markup {
+    let all = [(Tab::Attributes, "Attributes", ""), (Tab::Timeline, "Timeline", "/timeline")];
+    html! {
+        nav.tabs aria-label="Device" {
+            @for (tab, name, path) in all {
+                a href={ "/devices/" (device) (path) } aria-current=[(tab == here).then_some("page")] { (name) }
+            }
+        }
+    }
 }
 
 fn attributes(device: &Device, now: Timestamp) -> Markup {
@@ -110,17 +143,12 @@ fn evidence(sighting: &Sighting) -> Markup {
             @if sighting.record.evidence.is_empty() {
                 p { "This sensor has seen nothing that says what the device is." }
             } @else {
-                div.wide tabindex="0" role="region" aria-labelledby=(id) {
-                    table {
-                        thead { tr {
-                            @for heading in ["About", "Claim", "Read from", "What was read", "Rule", "Nature"] {
-                                th scope="col" { (heading) }
-                            }
-                            th.number scope="col" { "Confidence" }
-                        } }
-                        tbody { @for one in &sighting.record.evidence { (row(one)) } }
+                (table(&format!("Evidence from {}", sighting.sensor_name), &html! {
+                    @for heading in ["About", "Claim", "Read from", "What was read", "Rule", "Nature"] {
+                        th scope="col" { (heading) }
                     }
-                }
+                    th.number scope="col" { "Confidence" }
+                }, &html! { @for one in &sighting.record.evidence { (row(one)) } }))
             }
         }
     }

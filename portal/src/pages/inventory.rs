@@ -1,22 +1,24 @@
-//! Device inventory: search, filter, sort, page, export.
+//! Device inventory: search, filter, group, sort, page, choose columns.
 
 use axum::extract::{Query, State};
-use axum::http::{header, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::Form;
 use eyot_contract::Timestamp;
 use maud::{html, Markup};
 
-use super::decisions;
 use super::device::yes_or_no;
 use super::label::{label, label_or_unknown};
 use super::layout::{page, Place};
+use super::table::table;
+use super::views::{self, Resolved};
+use super::{decisions, groups};
 use super::{link, refusal, Failed};
-use crate::api::devices::{Asked, DeviceView, MAX_PAGE, PAGE};
+use crate::api::devices::{Asked, MAX_PAGE, PAGE};
 use crate::api::{App, Viewer};
 use crate::moments::{cell, relative};
 use crate::portal::Portal;
-use crate::store::{Choices, Column, Device, DevicePage, DeviceQuery, Order, Sensor, User};
+use crate::store::{Choices, Column, Device, DevicePage, DeviceQuery, Grouping, Order, Sensor, User};
 
 /// Devices per page that are offered.
 const PAGE_SIZES: [i64; 4] = [PAGE, 100, 200, MAX_PAGE];
@@ -30,19 +32,30 @@ pub async fn list(
     Viewer(user): Viewer,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failed> {
+    let (asked, view) = match views::resolve(&portal, &user, asked).await? {
+        Resolved::Here(asked, view) => (asked, view),
+        Resolved::Elsewhere(address) => return Ok(Redirect::to(&address).into_response()),
+    };
     let query = match asked.query() {
         Ok(query) => query,
         Err(reason) => return Ok(not_understood(&user, &reason)),
     };
-    let shown = columns_of(&portal, &user).await?;
+    let shown = match &view {
+        Some(view) => columns_in(&view.columns),
+        None => columns_of(&portal, &user).await?,
+    };
     let found = portal.store.devices(&query).await?;
+    let groups = portal.store.groups(&query).await?;
     let choices = portal.store.choices().await?;
     let sensors = portal.store.sensors().await?;
     let now = Timestamp::now();
+    let may_change = user.role.may_change();
     let body = html! {
         h1 { "Device inventory" }
+        (views::bar(&portal, &user, &asked, view.as_ref(), &shown).await?)
         (filters(&asked, &choices, &sensors))
         (column_choice(&shown, &address("/devices", &asked, None)))
+        (groups::chips(&asked, query.group, &groups))
         div.bar {
             p role="status" { strong { (found.total) } " device" @if found.total != 1 { "s" } }
             p.links {
@@ -56,16 +69,19 @@ pub async fn list(
         } @else {
             form method="post" action="/devices/change" {
                 input type="hidden" name="back" value=(address("/devices", &asked, asked.page));
-                @if user.role.may_change() { (decisions::bulk()) }
-                div.wide tabindex="0" role="region" aria-label="Devices" {
-                    table {
-                        thead { tr {
-                            @if user.role.may_change() { th scope="col" { span.unseen { "Chosen" } } }
-                            @for column in &shown { (heading(*column, &asked, &query)) }
-                        } }
-                        tbody { @for device in &found.devices { (row(&user, device, &shown, now)) } }
+                @if may_change { (decisions::bulk()) }
+                (table("Devices", &html! {
+                    @if may_change { th scope="col" { span.unseen { "Chosen" } } }
+                    @for column in &shown { (heading(*column, &asked, &query)) }
+                }, &html! {
+                    @for (at, device) in found.devices.iter().enumerate() {
+                        @if let Some(group) = query.group {
+                            @let earlier = at.checked_sub(1).map(|at| &found.devices[at]);
+                            (groups::heading(group, device, earlier, &groups, shown.len() + usize::from(may_change)))
+                        }
+                        (row(&user, device, &shown, now))
                     }
-                }
+                }))
             }
             (pager(&asked, &query, &found))
         }
@@ -74,7 +90,7 @@ pub async fn list(
 }
 
 /// The same question at another address or page.
-fn address(path: &str, asked: &Asked, page: Option<i64>) -> String {
+pub(super) fn address(path: &str, asked: &Asked, page: Option<i64>) -> String {
     sorted(path, asked, page, &asked.sort, &asked.order)
 }
 
@@ -92,6 +108,9 @@ fn sorted(path: &str, asked: &Asked, page: Option<i64>, sort: &str, order: &str)
             ("importance", asked.importance.clone()),
             ("tag", asked.tag.clone()),
             ("state", asked.state.clone()),
+            ("group", asked.group.clone()),
+            ("in", asked.within.clone()),
+            ("view", asked.view.clone()),
             ("sort", sort.to_owned()),
             ("order", order.to_owned()),
             ("per_page", text(asked.per_page)),
@@ -184,8 +203,17 @@ const CHOSEN: &str = "devices.columns";
 
 async fn columns_of(portal: &Portal, user: &User) -> Result<Vec<Column>, Failed> {
     let kept = portal.store.preference(&user.name, CHOSEN).await?.unwrap_or_default();
-    let chosen: Vec<_> = kept.split(',').filter_map(Column::named).collect();
-    Ok(if chosen.is_empty() { FIRST_COLUMNS.to_vec() } else { chosen })
+    Ok(columns_in(&kept))
+}
+
+/// The columns named in a kept text; the first ones where it names none.
+pub(super) fn columns_in(text: &str) -> Vec<Column> {
+    let chosen: Vec<_> = text.split(',').filter_map(Column::named).collect();
+    if chosen.is_empty() {
+        FIRST_COLUMNS.to_vec()
+    } else {
+        chosen
+    }
 }
 
 /// `POST /devices/columns`: keeps the choice with the account, for every browser of theirs.
@@ -199,10 +227,19 @@ pub async fn choose_columns(
 ) -> Result<Redirect, Failed> {
     let asked = |name: &str| given.iter().any(|(key, value)| key == "column" && value == name);
     // the name leads to the device's page, so it always stays
-    let chosen = Column::ALL.iter().filter(|c| **c == Column::Name || asked(c.name()));
+    let mut chosen: Vec<_> = Column::ALL.iter().filter(|c| **c == Column::Name || asked(c.name())).collect();
+    let position = |column: &Column| {
+        let field = format!("position-{}", column.name());
+        given
+            .iter()
+            .find(|(key, _)| *key == field)
+            .and_then(|(_, n)| n.parse::<u16>().ok())
+            .unwrap_or(u16::MAX)
+    };
+    chosen.sort_by_key(|c| if **c == Column::Name { 0 } else { position(c) });
     let chosen: Vec<_> = match given.iter().any(|(key, _)| key == "reset") {
         true => Vec::new(),
-        false => chosen.map(|c| c.name()).collect(),
+        false => chosen.iter().map(|c| c.name()).collect(),
     };
     portal.store.keep_preference(&user.name, CHOSEN, &chosen.join(",")).await?;
     let back = given.iter().find(|(key, value)| key == "back" && link::is_local(value));
@@ -215,12 +252,17 @@ fn column_choice(shown: &[Column], back: &str) -> Markup {
             summary { "Edit columns" }
             form method="post" action="/devices/columns" {
                 input type="hidden" name="back" value=(back);
+                p.hint { "The name comes first, then the others by their number." }
                 fieldset {
                     legend { "Columns shown" }
-                    @for column in Column::ALL.iter().filter(|c| **c != Column::Name) {
-                        label.check {
-                            input type="checkbox" name="column" value=(column.name()) checked[shown.contains(column)];
-                            " " (column.title())
+                    @for column in offered(shown) {
+                        @let place = shown.iter().position(|c| *c == column);
+                        div.check {
+                            label.inline {
+                                input type="checkbox" name="column" value=(column.name()) checked[place.is_some()];
+                                " " (column.title())
+                            }
+                            input.place type="number" name={ "position-" (column.name()) } min="1" max="99" value=[place] aria-label={ "Place of " (column.title()) };
                         }
                     }
                 }
@@ -232,12 +274,18 @@ fn column_choice(shown: &[Column], back: &str) -> Markup {
     }
 }
 
+/// All columns but the name: those shown in their order, then the others.
+fn offered(shown: &[Column]) -> Vec<Column> {
+    let others = Column::ALL.iter().filter(|c| !shown.contains(c));
+    shown.iter().chain(others).copied().filter(|c| *c != Column::Name).collect()
+}
+
 /// 0.875 as `88 %`.
 pub(super) fn percent(confidence: f32) -> String {
     format!("{:.0} %", confidence * 100.0)
 }
 
-fn join<T: ToString>(all: &[T]) -> String {
+pub(super) fn join<T: ToString>(all: &[T]) -> String {
     all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
@@ -265,6 +313,15 @@ fn filters(asked: &Asked, choices: &Choices, sensors: &[Sensor]) -> Markup {
             (fixed("authorized", "Authorised", &asked.authorized, [("yes", "Yes"), ("no", "No"), ("unknown", "Not decided")]))
             (fixed("importance", "Importance", &asked.importance, [("high", "High"), ("normal", "Normal"), ("low", "Low")]))
             (fixed("state", "State", &asked.state, [("new", "New"), ("transient", "Transient"), ("unclassified", "Unclassified")]))
+            div {
+                label for="group" { "Group by" }
+                select #group name="group" {
+                    option value="" { "No grouping" }
+                    @for group in Grouping::ALL {
+                        option value=(group.name()) selected[group.name() == asked.group] { (group.title()) }
+                    }
+                }
+            }
             div { label for="tag" { "Tag" } input #tag name="tag" value=(asked.tag) autocomplete="off"; }
             div {
                 label for="per_page" { "Per page" }
@@ -276,7 +333,8 @@ fn filters(asked: &Asked, choices: &Choices, sensors: &[Sensor]) -> Markup {
             }
             @if !asked.sort.is_empty() { input type="hidden" name="sort" value=(asked.sort); }
             @if !asked.order.is_empty() { input type="hidden" name="order" value=(asked.order); }
-            div.buttons { button type="submit" { "Apply" } " " a href="/devices" { "Reset" } }
+            @if !asked.view.is_empty() { input type="hidden" name="view" value=(asked.view); }
+            div.buttons { button type="submit" { "Apply" } " " a href="/devices?view=all" { "Reset" } }
         }
     }
 }
@@ -330,130 +388,7 @@ fn pager(asked: &Asked, query: &DeviceQuery, found: &DevicePage) -> Markup {
     }
 }
 
-/// The query of an export: the current filter, without pages.
-fn whole(asked: &Asked) -> Result<DeviceQuery, String> {
-    Ok(DeviceQuery { offset: 0, limit: None, ..asked.query()? })
-}
-
-fn not_understood(user: &User, reason: &str) -> Response {
+/// A question that makes no sense.
+pub(super) fn not_understood(user: &User, reason: &str) -> Response {
     refusal(Some(user), StatusCode::UNPROCESSABLE_ENTITY, "Not understood", reason)
-}
-
-/// `GET /devices.csv`: the current filter, every page of it (RFC 4180).
-///
-/// # Errors
-/// The store fails.
-pub async fn csv(
-    State(portal): App,
-    Viewer(user): Viewer,
-    Query(asked): Query<Asked>,
-) -> Result<Response, Failed> {
-    let query = match whole(&asked) {
-        Ok(query) => query,
-        Err(reason) => return Ok(not_understood(&user, &reason)),
-    };
-    let found = portal.store.devices(&query).await?;
-    let mut lines = String::new();
-    let headings: Vec<_> = Column::ALL.iter().map(|c| c.title().to_owned()).collect();
-    push_line(&mut lines, &headings);
-    for device in &found.devices {
-        push_line(&mut lines, &cells(device));
-    }
-    Ok(download("text/csv; charset=utf-8", "devices.csv", lines))
-}
-
-/// `GET /devices.json`: the current filter, every page of it.
-///
-/// # Errors
-/// The store fails.
-pub async fn json(
-    State(portal): App,
-    Viewer(user): Viewer,
-    Query(asked): Query<Asked>,
-) -> Result<Response, Failed> {
-    let query = match whole(&asked) {
-        Ok(query) => query,
-        Err(reason) => return Ok(not_understood(&user, &reason)),
-    };
-    let found = portal.store.devices(&query).await?;
-    let views: Vec<_> = found.devices.iter().map(DeviceView::listed).collect();
-    match serde_json::to_string(&views) {
-        Ok(text) => Ok(download("application/json", "devices.json", text)),
-        Err(error) => {
-            tracing::error!(%error, "the inventory could not be written as JSON");
-            let text = "The inventory could not be written as JSON.";
-            Ok(refusal(Some(&user), StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong", text))
-        }
-    }
-}
-
-fn download(kind: &'static str, name: &str, content: String) -> Response {
-    let about = [
-        (header::CONTENT_TYPE, kind.to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
-    ];
-    (about, content).into_response()
-}
-
-fn cells(device: &Device) -> Vec<String> {
-    let record = &device.record;
-    let plain = |value: &Option<String>| value.clone().unwrap_or_default();
-    let text = |column: &Column| match column {
-        Column::Name => plain(&record.hostname),
-        Column::Ip => join(&record.ips),
-        Column::Mac => record.mac.to_string(),
-        Column::Vendor => plain(&record.vendor),
-        Column::Model => plain(&record.model),
-        Column::Type => record.device_type.map(|t| t.name().to_owned()).unwrap_or_default(),
-        Column::Class => record.class.map(|c| c.name().to_owned()).unwrap_or_default(),
-        Column::Os => plain(&record.os),
-        Column::Firmware => plain(&record.firmware),
-        Column::Sensor => device.sensor_name.clone(),
-        Column::FirstSeen => record.first_seen.to_string(),
-        Column::LastSeen => record.last_seen.to_string(),
-        Column::Serial => plain(&record.serial),
-        Column::Vlans => join(&record.vlans),
-        Column::Protocols => join(&record.protocols),
-        Column::Zone => device.zone.clone(),
-        Column::Confidence => format!("{:.2}", record.confidence),
-        Column::Authorized => yes_or_no(device.decisions.authorized).to_owned(),
-        Column::Importance => device.decisions.importance.clone(),
-        Column::Tags => join(&device.decisions.tags),
-        Column::Location => device.decisions.location.clone(),
-    };
-    Column::ALL.iter().map(text).collect()
-}
-
-fn push_line(lines: &mut String, cells: &[String]) {
-    let quoted: Vec<_> = cells.iter().map(|c| quoted(c)).collect();
-    lines.push_str(&quoted.join(","));
-    lines.push_str("\r\n");
-}
-
-/// One cell. Device names come from the network: a spreadsheet must not take one for a formula.
-fn quoted(cell: &str) -> String {
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let cell = if formula { format!("'{cell}") } else { cell.to_owned() };
-    match cell.contains([',', '"', '\r', '\n']) {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
-        false => cell,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn cells_are_quoted_and_disarmed() {
-        for (cell, written) in [
-            ("plain", "plain"),
-            ("a,b", "\"a,b\""),
-            ("say \"x\"", "\"say \"\"x\"\"\""),
-            ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
-            ("@a,b", "\"'@a,b\""),
-        ] {
-            assert_eq!(quoted(cell), written);
-        }
-    }
 }

@@ -183,7 +183,11 @@ async fn check(given: String, kept: Option<String>) -> bool {
     tokio::task::spawn_blocking(move || password::matches(&given, kept.as_deref())).await.unwrap_or(false)
 }
 
-async fn hashed(given: String) -> Result<String, String> {
+/// A password's hash, made off the async threads and a few at a time.
+///
+/// # Errors
+/// Why it is not accepted.
+pub async fn hashed(given: String) -> Result<String, String> {
     let _turn = HASHING.acquire().await;
     match tokio::task::spawn_blocking(move || password::hash(&given)).await {
         Ok(made) => made.map_err(|e| e.to_string()),

@@ -3,10 +3,13 @@
 //! Sensors of one zone that see the same address see the same device. The surest record speaks for what the device is
 //! (a sensor that catches only the device's broadcasts knows less than one on its path); on a tie the latest does.
 //! Addresses, networks and protocols are put together, and the times span them all.
+//!
+//! Addresses that a person merged into one device are consolidated one by one and then together, by the same rule.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
-use eyot_contract::DeviceRecord;
+use eyot_contract::{DeviceRecord, MacAddr};
 
 /// One record out of those of all sensors of a zone. `None` for none.
 pub fn consolidate(records: &[DeviceRecord]) -> Option<DeviceRecord> {
@@ -37,11 +40,31 @@ pub fn consolidate(records: &[DeviceRecord]) -> Option<DeviceRecord> {
     Some(one)
 }
 
+/// One record, under the address `own`, out of those about all the addresses that a person merged into one device. `None`
+/// for none.
+pub fn merge(own: MacAddr, records: Vec<DeviceRecord>) -> Option<DeviceRecord> {
+    let mut by_address: BTreeMap<MacAddr, Vec<DeviceRecord>> = BTreeMap::new();
+    for record in records {
+        by_address.entry(record.mac).or_default().push(record);
+    }
+    let each: Vec<_> = by_address.values().filter_map(|of_one| consolidate(of_one)).collect();
+    let mut one = consolidate(&each)?;
+    // frames of different addresses are different frames
+    one.frames = each.iter().map(|r| r.frames).fold(0, u64::saturating_add);
+    one.managed.macs.extend(each.iter().map(|r| r.mac).chain([one.mac]));
+    one.managed.macs.sort_unstable();
+    one.managed.macs.dedup();
+    one.managed.macs.retain(|mac| *mac != own);
+    one.randomized_mac = each.iter().find(|r| r.mac == own).map_or(one.randomized_mac, |r| r.randomized_mac);
+    one.mac = own;
+    Some(one)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use eyot_contract::{MacAddr, Timestamp};
+    use eyot_contract::Timestamp;
 
     fn record(vendor: &str, confidence: f32, ips: &[&str], seen: (i64, i64)) -> DeviceRecord {
         DeviceRecord {
@@ -81,5 +104,20 @@ mod tests {
             assert_eq!((one.first_seen, one.last_seen, one.frames), (Timestamp(1), Timestamp(20), 20));
             assert_eq!((one.vlans, one.protocols), (vec![1, 5], vec!["arp".to_owned()]));
         }
+    }
+
+    #[test]
+    fn merged_addresses_are_one_device_under_the_surviving_address() {
+        let own = record("Axis", 0.4, &["10.0.0.1"], (5, 10));
+        let mut other = record("Bosch", 0.9, &["10.0.0.2"], (3, 20));
+        other.mac = MacAddr([2, 0, 0, 0, 0, 2]);
+        let mut seen_twice = other.clone();
+        seen_twice.confidence = 0.1;
+        let expected = own.frames + other.frames;
+        let one = merge(own.mac, vec![own.clone(), other.clone(), seen_twice]).unwrap();
+        assert_eq!((one.mac, one.vendor.as_deref()), (own.mac, Some("Bosch")), "the surest speaks");
+        assert_eq!(one.managed.macs, [other.mac]);
+        assert_eq!((one.frames, one.first_seen, one.last_seen), (expected, Timestamp(3), Timestamp(20)));
+        assert!(merge(own.mac, Vec::new()).is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! What the portal decides, apart from how it is asked (api, pages, cli) and where it is kept (store).
 
 pub mod bundle;
+pub mod changes;
 pub mod committed;
 pub mod consolidation;
 pub mod decisions;
@@ -12,3 +13,4 @@ pub mod plan;
 pub mod registration;
 pub mod role;
 pub mod threats;
+pub mod token;

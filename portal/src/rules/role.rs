@@ -41,6 +41,26 @@ impl Role {
         }
     }
 
+    /// May manage accounts and other people's API tokens.
+    pub fn may_admit(self) -> bool {
+        self == Self::Owner
+    }
+
+    /// Whether it allows nothing that the other does not allow too: each role of the list holds all that follow it.
+    pub fn is_within(self, other: Self) -> bool {
+        let rank = |role| Self::ALL.iter().position(|r| *r == role);
+        rank(self) >= rank(other)
+    }
+
+    /// The one of two that allows less.
+    pub fn weaker(self, other: Self) -> Self {
+        if self.is_within(other) {
+            self
+        } else {
+            other
+        }
+    }
+
     /// May add and cancel plans.
     pub fn may_price(self) -> bool {
         matches!(self, Self::Owner | Self::Contributor)

@@ -26,6 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 use crate::ca::{CaError, ServerCertificate};
+use crate::outlets::{Destination, Outlets};
 use crate::portal::Portal;
 use crate::router;
 
@@ -89,6 +90,7 @@ pub struct Server {
     certificates: Arc<Certificates>,
     door: Arc<Door>,
     names: Vec<String>,
+    destinations: Vec<Destination>,
 }
 
 impl Server {
@@ -105,7 +107,21 @@ impl Server {
         let acceptor = TlsAcceptor::from(Arc::new(tls::config(&door, &certificates)?));
         let listener =
             TcpListener::bind(listen).await.map_err(|source| ServeError::Listen { listen, source })?;
-        Ok(Self { portal: Arc::new(portal), listener, acceptor, certificates, door, names })
+        Ok(Self {
+            portal: Arc::new(portal),
+            listener,
+            acceptor,
+            certificates,
+            door,
+            names,
+            destinations: Vec::new(),
+        })
+    }
+
+    /// Tells these what changes.
+    pub fn telling(mut self, destinations: Vec<Destination>) -> Self {
+        self.destinations = destinations;
+        self
     }
 
     /// Where it listens: the port is the real one even if 0 was asked for.
@@ -121,6 +137,13 @@ impl Server {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let renewal = tokio::spawn(keep_certificate(self.portal.clone(), self.certificates, self.names));
         let retention = tokio::spawn(keep_retention(self.portal.clone()));
+        let outlets = match Outlets::start(&self.portal.store, self.destinations).await {
+            Ok(outlets) => Some(outlets),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "nobody is told what changes");
+                None
+            }
+        };
         let mut stop = std::pin::pin!(stop);
         loop {
             let place = tokio::select! {
@@ -157,6 +180,7 @@ impl Server {
         drop(self.listener);
         stopping.send_replace(true);
         renewal.abort();
+        drop(outlets);
         retention.abort();
         if tokio::time::timeout(FAREWELL, graceful.shutdown()).await.is_err() {
             tracing::warn!("some requests did not finish in time and were cut off");
@@ -214,6 +238,14 @@ async fn keep_retention(portal: Arc<Portal>) {
             Err(error) => tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "unseen devices could not be removed; this is tried again"
+            ),
+        }
+        match portal.store.remove_old_events(Timestamp::now()).await {
+            Ok(0) => {}
+            Ok(events) => tracing::info!(events, "old events of devices were removed"),
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "old events of devices could not be removed; this is tried again"
             ),
         }
         tokio::time::sleep(RETENTION).await;

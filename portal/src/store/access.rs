@@ -1,7 +1,6 @@
-//! Who may come in: people, their sessions, and tokens for programs. Only hashes are kept.
+//! Who may come in: people and their sessions. Only hashes are kept.
 
 use eyot_contract::Timestamp;
-use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::audit::{note, Action, Actor};
@@ -50,18 +49,7 @@ pub struct Login {
     pub locked: bool,
 }
 
-/// A token as listed: never the token itself.
-#[derive(Clone, Debug, FromRow)]
-pub struct ApiToken {
-    /// Its name.
-    pub name: String,
-    /// Its role's name.
-    pub role: String,
-    /// When it was made, in µs.
-    pub created_at: i64,
-}
-
-fn role_of(text: &str) -> Result<Role, StoreError> {
+pub(super) fn role_of(text: &str) -> Result<Role, StoreError> {
     text.parse().map_err(|e: String| sqlx::Error::Decode(e.into())).doing("reading a role")
 }
 
@@ -309,82 +297,5 @@ impl Store {
             .await
             .doing(doing)?;
         write.commit(doing).await
-    }
-
-    /// Keeps a new API token. `false`: the name is taken.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn add_api_token(
-        &self,
-        name: &str,
-        role: Role,
-        secret_hash: &str,
-        by: Actor<'_>,
-    ) -> Result<bool, StoreError> {
-        let doing = "keeping an API token";
-        let mut write = self.write(doing).await?;
-        let added = sqlx::query(
-            "INSERT INTO api_tokens (secret_hash, name, role, created_at) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (name) DO NOTHING",
-        )
-        .bind(secret_hash)
-        .bind(name)
-        .bind(role.name())
-        .bind(by.at.0)
-        .execute(write.on())
-        .await
-        .doing(doing)?;
-        if added.rows_affected() == 0 {
-            return Ok(false);
-        }
-        note(write.on(), by, Action::TokenCreated, name, role.title()).await?;
-        write.commit(doing).await?;
-        Ok(true)
-    }
-
-    /// Voids an API token. `false`: there is none of this name.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn delete_api_token(&self, name: &str, by: Actor<'_>) -> Result<bool, StoreError> {
-        let doing = "deleting an API token";
-        let mut write = self.write(doing).await?;
-        let done = sqlx::query("DELETE FROM api_tokens WHERE name = $1")
-            .bind(name)
-            .execute(write.on())
-            .await
-            .doing(doing)?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
-        note(write.on(), by, Action::TokenDeleted, name, "").await?;
-        write.commit(doing).await?;
-        Ok(true)
-    }
-
-    /// The API tokens there are.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError> {
-        sqlx::query_as("SELECT name, role, created_at FROM api_tokens ORDER BY name")
-            .fetch_all(&self.pool)
-            .await
-            .doing("listing API tokens")
-    }
-
-    /// Whose API token this is.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn api_user(&self, secret_hash: &str) -> Result<Option<User>, StoreError> {
-        let row: Option<(String, String)> =
-            sqlx::query_as("SELECT name, role FROM api_tokens WHERE secret_hash = $1")
-                .bind(secret_hash)
-                .fetch_optional(&self.pool)
-                .await
-                .doing("reading an API token")?;
-        row.map(|(name, role)| Ok(User { name: format!("token {name}"), role: role_of(&role)? })).transpose()
     }
 }

@@ -66,6 +66,14 @@ actions! {
     ThreatListRemoved = "threat_list.removed", "Threat list removed";
     /// Somebody set a device's attributes.
     DeviceEdited = "device.edited", "Device edited";
+    /// Devices were merged into one.
+    DevicesMerged = "device.merged", "Devices merged";
+    /// A merge was undone.
+    MergeUndone = "device.unmerged", "Merge undone";
+    /// A view of the inventory was shared or changed.
+    ViewShared = "view.shared", "View shared";
+    /// A shared view was removed.
+    ViewRemoved = "view.removed", "View removed";
     /// A device was deleted.
     DeviceDeleted = "device.deleted", "Device deleted";
     /// Devices that no sensor had seen for long were removed.
@@ -112,6 +120,8 @@ impl<'a> Actor<'a> {
 /// An entry as listed.
 #[derive(Clone, Debug, FromRow)]
 pub struct AuditEntry {
+    /// Its id.
+    pub id: String,
     /// When, in µs.
     pub at: i64,
     /// Who.
@@ -157,9 +167,28 @@ impl Store {
     /// # Errors
     /// The database fails.
     pub async fn audit(&self) -> Result<Vec<AuditEntry>, StoreError> {
-        let text = format!(
-            "SELECT at, actor, action, subject, detail FROM audit ORDER BY at DESC, id LIMIT {MAX_ENTRIES}"
-        );
-        sqlx::query_as(sqlx::AssertSqlSafe(text)).fetch_all(&self.pool).await.doing("reading the audit log")
+        self.audit_before(None, MAX_ENTRIES).await
+    }
+
+    /// Entries that come after this one in a log that begins with the newest.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn audit_before(
+        &self,
+        before: Option<(i64, &str)>,
+        limit: i64,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        let (at, id) = before.unwrap_or((i64::MAX, ""));
+        sqlx::query_as(
+            "SELECT id, at, actor, action, subject, detail FROM audit WHERE at < $1 OR (at = $1 AND id > $2) \
+             ORDER BY at DESC, id LIMIT $3",
+        )
+        .bind(at)
+        .bind(id)
+        .bind(limit.min(MAX_ENTRIES))
+        .fetch_all(&self.pool)
+        .await
+        .doing("reading the audit log")
     }
 }

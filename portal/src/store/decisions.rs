@@ -7,14 +7,16 @@
 use std::collections::BTreeMap;
 
 use eyot_contract::{DeviceRecord, DeviceType, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
 use super::audit::{note, Action, Actor};
 use super::ingest::read_record;
-use super::{Doing, Store, StoreError};
-use crate::rules::consolidation::consolidate;
+use super::{timeline, Doing, Store, StoreError};
+use crate::rules::changes::Kind;
+use crate::rules::consolidation::{consolidate, merge};
 use crate::rules::decisions::Edit;
 
 /// Most devices changed in one go.
@@ -27,16 +29,17 @@ const RETENTION: &str = "device_retention_days";
 const RETENTION_DAYS: i64 = 90;
 
 /// Who decided something, and when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Decided {
     /// Account or token.
     pub by: String,
     /// The moment.
+    #[schemars(with = "String")]
     pub at: Timestamp,
 }
 
 /// What people decided about a device.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Decisions {
     /// Whether it may be here.
     pub authorized: Option<bool>,
@@ -275,9 +278,11 @@ async fn edit_one(
     .bind(words)
     .bind(by.at.0)
     .bind(id)
-    .execute(on)
+    .execute(&mut *on)
     .await
     .doing(DOING)?;
+    let (mac, fields) = (text("mac")?.unwrap_or_default(), edit.fields().join(", "));
+    timeline::write(on, id, &mac, by.at, (Kind::Edited, &fields), by.name).await?;
     text("name")
 }
 
@@ -285,11 +290,19 @@ async fn edit_one(
 async fn reported(on: &mut AnyConnection, id: &str) -> Result<Option<DeviceRecord>, StoreError> {
     let records: Vec<String> = sqlx::query_scalar("SELECT record FROM sightings WHERE device_id = $1")
         .bind(id)
-        .fetch_all(on)
+        .fetch_all(&mut *on)
         .await
         .doing(DOING)?;
     let records: Vec<_> = records.iter().filter_map(|text| read_record(text)).collect();
-    Ok(consolidate(&records))
+    let mac: Option<String> = sqlx::query_scalar("SELECT mac FROM devices WHERE id = $1")
+        .bind(id)
+        .fetch_optional(on)
+        .await
+        .doing(DOING)?;
+    Ok(match mac.and_then(|mac| mac.parse().ok()) {
+        Some(own) => merge(own, records),
+        None => consolidate(&records),
+    })
 }
 
 /// The fields in `|hostname|vendor|`.

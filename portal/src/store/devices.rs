@@ -1,12 +1,14 @@
 //! The inventory: search, filter, sort, page; one device with what each sensor says about it.
 
 use eyot_contract::{DeviceClass, DeviceRecord, DeviceType, Managed, Timestamp};
+use futures_util::TryStreamExt as _;
 use sqlx::any::AnyRow;
 use sqlx::query::Query;
 use sqlx::{Any, AnyPool, FromRow, Row};
 use uuid::Uuid;
 
 use super::decisions::{locked_of, Decisions};
+use super::grouping::Grouping;
 use super::ingest::read_record;
 use super::sensors::parse_id;
 use super::{Doing, Store, StoreError};
@@ -17,6 +19,10 @@ const UNKNOWN: &str = "unknown";
 const MAX_SEARCH_WORDS: usize = 8;
 /// Most values offered per filter.
 const MAX_CHOICES: i64 = 500;
+/// Most groups counted.
+const MAX_GROUPS: i64 = 500;
+/// How long an export waits for whoever takes it: a connection to the database is held meanwhile.
+const STALL: std::time::Duration = std::time::Duration::from_secs(60);
 
 macro_rules! columns {
     ($($(#[$doc:meta])* $column:ident = $name:literal, $title:literal, $by:literal;)+) => {
@@ -127,12 +133,18 @@ pub struct DeviceQuery {
     pub tag: String,
     /// `new`, `transient`, `unclassified`, or empty for any.
     pub state: String,
+    /// What they are grouped by: groups follow each other by their key, and the order holds within each.
+    pub group: Option<Grouping>,
+    /// Of the groups only this one: its key, `unknown` for none, or empty for all.
+    pub within: String,
     /// The moment by which a device is new or transient.
     pub now: Timestamp,
     /// Sorted by.
     pub by: Column,
     /// Which way. Devices without a value come last either way.
     pub order: Order,
+    /// In the order of the ids, those after this one, whatever `by` says: whatever changes meanwhile, each comes once.
+    pub after: Option<Uuid>,
     /// How many to skip.
     pub offset: i64,
     /// How many to return; `None` for all.
@@ -151,9 +163,12 @@ impl Default for DeviceQuery {
             importance: String::new(),
             tag: String::new(),
             state: String::new(),
+            group: None,
+            within: String::new(),
             now: Timestamp::now(),
             by: Column::LastSeen,
             order: Order::Descending,
+            after: None,
             offset: 0,
             limit: None,
         }
@@ -246,6 +261,7 @@ struct DeviceRow {
 const COLUMNS: &str = "d.id, z.name AS zone, d.sensor_id, s.name AS sensor, d.mac, d.ips, d.vlans, d.hostname, d.vendor, \
      d.model, d.type, d.class, d.os, d.firmware, d.serial, d.confidence, d.randomized, d.protocols, d.frames, \
      d.first_seen, d.last_seen, d.authorized, d.importance, d.tags, d.location, d.notes, d.locked, d.decided";
+const JOINS: &str = "JOIN zones z ON z.id = d.zone_id JOIN sensors s ON s.id = d.sensor_id";
 const FROM: &str = "FROM devices d JOIN zones z ON z.id = d.zone_id JOIN sensors s ON s.id = d.sensor_id";
 
 impl DeviceRow {
@@ -348,6 +364,13 @@ impl Condition {
             "unclassified" => all.join("d.type IS NULL"),
             _ => {}
         }
+        if let Some(group) = query.group {
+            match query.within.as_str() {
+                "" => {}
+                UNKNOWN => all.join(&format!("{} IS NULL", group.key())),
+                value => all.and(&format!("{} = ?", group.key()), value.to_owned()),
+            }
+        }
         all
     }
 
@@ -381,21 +404,14 @@ impl Store {
     pub async fn devices(&self, query: &DeviceQuery) -> Result<DevicePage, StoreError> {
         let doing = "reading the inventory";
         let condition = Condition::of(query);
-        let count = format!("SELECT COUNT(*) AS total FROM devices d{}", condition.text);
+        let from = if query.within.is_empty() { "FROM devices d" } else { FROM };
+        let count = format!("SELECT COUNT(*) AS total {from}{}", condition.text);
         let total = condition
             .bind(sqlx::query(sqlx::AssertSqlSafe(count)))
             .fetch_one(&self.pool)
             .await
             .doing(doing)?;
-        let (by, direction) = match query.order {
-            Order::Ascending => (query.by.by(), "ASC"),
-            Order::Descending => (query.by.by(), "DESC"),
-        };
-        let mut select =
-            format!("SELECT {COLUMNS} {FROM}{} ORDER BY {by} {direction} NULLS LAST, d.id", condition.text);
-        if let Some(limit) = query.limit {
-            select.push_str(&format!(" LIMIT {limit} OFFSET {}", query.offset));
-        }
+        let select = select(query, &condition);
         let rows = condition
             .bind(sqlx::query(sqlx::AssertSqlSafe(select)))
             .fetch_all(&self.pool)
@@ -405,6 +421,54 @@ impl Store {
             total: total.try_get("total").doing(doing)?,
             devices: rows.iter().map(read_row).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Sends every device that matches, in order, whatever the query's limit: one after the other, as fast as the receiver
+    /// takes them. Ends early where the receiver is gone or takes nothing for [`STALL`].
+    ///
+    /// # Errors
+    /// The database fails; what was sent before is part of the answer.
+    pub async fn send_devices(
+        &self,
+        query: &DeviceQuery,
+        to: &tokio::sync::mpsc::Sender<Result<Device, StoreError>>,
+    ) -> Result<(), StoreError> {
+        let doing = "reading the inventory";
+        let whole = DeviceQuery { offset: 0, limit: None, ..query.clone() };
+        let condition = Condition::of(&whole);
+        let select = select(&whole, &condition);
+        let mut rows = condition.bind(sqlx::query(sqlx::AssertSqlSafe(select))).fetch(&self.pool);
+        while let Some(row) = rows.try_next().await.doing(doing)? {
+            let sent = tokio::time::timeout(STALL, to.send(Ok(read_row(&row)?))).await;
+            if !matches!(sent, Ok(Ok(()))) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The groups among the devices that match, with how many devices each has: the largest first.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn groups(&self, query: &DeviceQuery) -> Result<Vec<(Option<String>, i64)>, StoreError> {
+        let Some(group) = query.group else { return Ok(Vec::new()) };
+        let doing = "counting groups of devices";
+        let all = DeviceQuery { within: String::new(), ..query.clone() };
+        let condition = Condition::of(&all);
+        let from = if group.joins() { FROM } else { "FROM devices d" };
+        let text = format!(
+            "SELECT {} AS one, COUNT(*) AS devices {from}{} GROUP BY 1 ORDER BY devices DESC, one LIMIT {MAX_GROUPS}",
+            group.key(),
+            condition.text
+        );
+        let rows = condition
+            .bind(sqlx::query(sqlx::AssertSqlSafe(text)))
+            .fetch_all(&self.pool)
+            .await
+            .doing(doing)?;
+        let read = |row: &AnyRow| Ok((row.try_get("one").doing(doing)?, row.try_get("devices").doing(doing)?));
+        rows.iter().map(read).collect()
     }
 
     /// One device.
@@ -459,6 +523,43 @@ impl Store {
             vendors: choices(&self.pool, "vendor").await?,
         })
     }
+}
+
+/// The statement for a page, or for everything. Rows are chosen first and only then joined with what they show, so that a
+/// page of a large inventory looks up the names of its own rows alone.
+fn select(query: &DeviceQuery, condition: &Condition) -> String {
+    let direction = match query.order {
+        Order::Ascending => "ASC",
+        Order::Descending => "DESC",
+    };
+    let by = match query.by {
+        // there is always one, and an index has it
+        Column::LastSeen => format!("d.last_seen {direction}, d.id {direction}"),
+        column => format!("{} {direction} NULLS LAST, d.id", column.by()),
+    };
+    let order = match query.group {
+        Some(group) => format!("{} NULLS LAST, {by}", group.key()),
+        None => by,
+    };
+    let order = if query.after.is_some() { "d.id".to_owned() } else { order };
+    let filter = match query.after {
+        // a UUID has nothing in it that would end the text
+        Some(after) => {
+            let joint = if condition.text.is_empty() { " WHERE" } else { " AND" };
+            format!("{}{joint} d.id > '{after}'", condition.text)
+        }
+        None => condition.text.clone(),
+    };
+    let Some(limit) = query.limit else {
+        return format!("SELECT {COLUMNS} {FROM}{filter} ORDER BY {order}");
+    };
+    let joins = matches!(query.by, Column::Sensor | Column::Zone) || query.group.is_some_and(Grouping::joins);
+    let from = if joins { FROM } else { "FROM devices d" };
+    format!(
+        "SELECT {COLUMNS} FROM (SELECT d.* {from}{filter} ORDER BY {order} LIMIT {limit} OFFSET {}) d {JOINS} \
+         ORDER BY {order}",
+        query.offset
+    )
 }
 
 fn read_row(row: &AnyRow) -> Result<Device, StoreError> {

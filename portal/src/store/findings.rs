@@ -101,6 +101,8 @@ pub struct FindingQuery {
     pub mac: Option<MacAddr>,
     /// Suppressed ones instead of the others.
     pub suppressed: bool,
+    /// In the order of the ids, those after this one: whatever changes meanwhile, each comes once.
+    pub after: Option<Uuid>,
     /// How many to skip.
     pub offset: i64,
     /// How many to return.
@@ -171,7 +173,8 @@ struct Row {
 const COLUMNS: &str = "f.id, f.sensor_id, s.name AS sensor, f.kind, f.severity, f.mac, d.id AS device_id, d.hostname, \
      f.summary, f.evidence, f.count, f.first_seen, f.last_seen, f.status, f.status_at, f.status_by, f.note, f.suppressed";
 const FROM: &str = "FROM findings f JOIN sensors s ON s.id = f.sensor_id \
-     LEFT JOIN devices d ON d.mac = f.mac AND d.zone_id = s.zone_id";
+     LEFT JOIN device_aliases a ON a.zone_id = s.zone_id AND a.mac = f.mac \
+     LEFT JOIN devices d ON d.id = a.device_id OR (a.device_id IS NULL AND d.mac = f.mac AND d.zone_id = s.zone_id)";
 
 impl Row {
     /// `None` for a kind that a later version knew.
@@ -214,8 +217,18 @@ fn rank(severity: Severity) -> i64 {
     Severity::ALL.iter().position(|s| *s == severity).unwrap_or(0) as i64
 }
 
-fn severity_of(rank: i64) -> Severity {
+pub(super) fn severity_of(rank: i64) -> Severity {
     usize::try_from(rank).ok().and_then(|at| Severity::ALL.get(at).copied()).unwrap_or(Severity::Info)
+}
+
+/// How a finding is kept.
+pub(super) struct Kept {
+    /// The portal's id.
+    pub id: String,
+    /// It was not there, or it was closed and happened again.
+    pub new: bool,
+    /// A rule hides it.
+    pub hidden: bool,
 }
 
 /// Keeps a finding of a sensor, within the transaction of its batch.
@@ -224,7 +237,7 @@ pub(super) async fn keep(
     sensor: &str,
     finding: &Finding,
     at: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Kept, StoreError> {
     let doing = "storing a finding";
     let clean = |text: &str| text.replace('\0', "");
     let evidence = serde_json::to_string(&finding.evidence)
@@ -237,7 +250,7 @@ pub(super) async fn keep(
             .fetch_one(&mut *on)
             .await
             .doing(doing)?;
-    sqlx::query(
+    let (id, status, status_at): (String, String, i64) = sqlx::query_as(
         "INSERT INTO findings (id, sensor_id, name, kind, category, severity, mac, summary, evidence, count, first_seen, \
          last_seen, status, status_at, status_by, note, suppressed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
          $12, 'new', $13, '', '', $14) ON CONFLICT (sensor_id, name) DO UPDATE SET severity = excluded.severity, \
@@ -248,7 +261,7 @@ pub(super) async fn keep(
          status_by = CASE WHEN findings.status = 'closed' AND excluded.last_seen > findings.status_at \
          THEN '' ELSE findings.status_by END, \
          status = CASE WHEN findings.status = 'closed' AND excluded.last_seen > findings.status_at \
-         THEN 'new' ELSE findings.status END",
+         THEN 'new' ELSE findings.status END RETURNING id, status, status_at",
     )
     .bind(Uuid::new_v4().to_string())
     .bind(sensor)
@@ -264,10 +277,12 @@ pub(super) async fn keep(
     .bind(finding.last_seen.0)
     .bind(at.0)
     .bind(i64::from(hidden > 0))
-    .execute(on)
+    .fetch_one(on)
     .await
     .doing(doing)?;
-    Ok(())
+    // new by this report: it was put there, or opened again, at this moment
+    let new = status == Status::New.name() && status_at == at.0;
+    Ok(Kept { id, new, hidden: hidden > 0 })
 }
 
 /// A condition with what is bound to it. Everything that comes from outside is bound.
@@ -312,8 +327,13 @@ impl Store {
             counting = counting.bind(value.clone());
         }
         let total: i64 = counting.fetch_one(&self.pool).await.doing(doing)?;
+        let (after, order) = match query.after {
+            // a UUID has nothing in it that would end the text
+            Some(after) => (format!(" AND f.id > '{after}'"), "f.id"),
+            None => (String::new(), "f.severity DESC, f.last_seen DESC, f.id"),
+        };
         let select = format!(
-            "SELECT {COLUMNS} {FROM}{text} ORDER BY f.severity DESC, f.last_seen DESC, f.id LIMIT {} OFFSET {}",
+            "SELECT {COLUMNS} {FROM}{text}{after} ORDER BY {order} LIMIT {} OFFSET {}",
             query.limit, query.offset
         );
         let mut selecting = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(select));

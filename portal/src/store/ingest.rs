@@ -10,8 +10,11 @@ use sqlx::{AnyConnection, Row};
 use std::net::IpAddr;
 use uuid::Uuid;
 
+use super::merged::Merged;
+use super::timeline::Before;
+use super::events::Outgoing;
 use super::{findings, Doing, Store, StoreError};
-use crate::rules::consolidation::consolidate;
+use crate::rules::consolidation::{consolidate, merge};
 
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,16 +64,23 @@ pub(super) async fn take_in(
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let (zone, alone) = zone_of(&mut *on, sensor).await?;
-    // in the order of their addresses, so that two batches with the same devices wait for each other only one way
-    let mut devices: Vec<_> = batch.devices.iter().collect();
-    devices.sort_by_key(|d| d.mac);
-    for record in devices {
-        keep(&mut *on, sensor, &zone, alone, record, at).await?;
+    let scene = Scene { sensor, zone: &zone, alone, merged: Merged::of(&mut *on, &zone).await?, at };
+    // in the order of their devices, so that two batches with the same ones wait for each other only one way
+    let mut devices: Vec<_> = batch.devices.iter().map(|d| (scene.merged.survivor_of(d.mac), d)).collect();
+    devices.sort_by_key(|(own, d)| (*own, d.mac));
+    let macs: Vec<_> = devices.iter().map(|(own, _)| *own).collect();
+    let mut before = Before::of(&mut *on, &zone, &macs).await?;
+    let mut outgoing = Outgoing::begin(&mut *on).await?;
+    for (_, record) in devices {
+        let (device, known) = keep(&mut *on, &scene, record).await?;
+        outgoing.device(!before.knows(known.mac), sensor, &device, &known);
+        before.tell(&mut *on, &device, &known, sensor, at).await?;
     }
     for finding in &batch.findings {
-        findings::keep(&mut *on, sensor, finding, at).await?;
+        let kept = findings::keep(&mut *on, sensor, finding, at).await?;
+        outgoing.finding(kept.new, kept.hidden, sensor, &kept.id, finding);
     }
-    Ok(())
+    outgoing.keep(&mut *on, at).await
 }
 
 async fn move_mark(
@@ -114,69 +124,83 @@ async fn zone_of(on: &mut AnyConnection, sensor: &str) -> Result<(String, bool),
     Ok((zone, others == 0))
 }
 
+/// Who reports from where, when, and what was merged there.
+pub(super) struct Scene<'a> {
+    /// The sensor's id.
+    pub sensor: &'a str,
+    /// Its zone's id.
+    pub zone: &'a str,
+    /// Whether no other sensor ever reported from the zone.
+    pub alone: bool,
+    /// What people merged in the zone.
+    pub merged: Merged,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// Stores one record: as what this sensor says, and as what all say together. The device's id and that whole.
 pub(super) async fn keep(
     on: &mut AnyConnection,
-    sensor: &str,
-    zone: &str,
-    alone: bool,
+    scene: &Scene<'_>,
     record: &DeviceRecord,
-    at: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<(String, DeviceRecord), StoreError> {
     let text = to_json(record)?;
-    let together = match alone {
-        true => None,
-        false => together_with_others(on, sensor, zone, record).await?,
+    let own = scene.merged.survivor_of(record.mac);
+    let together = match scene.alone && !scene.merged.concerns(record.mac) {
+        true => record.clone(),
+        false => together_with_others(on, scene, own, record).await?,
     };
-    let device = keep_device(on, sensor, zone, together.as_ref().unwrap_or(record), at).await?;
+    let device = keep_device(on, scene, &together).await?;
     sqlx::query(
         "INSERT INTO sightings (sensor_id, mac, device_id, record, received_at) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (sensor_id, mac) DO UPDATE SET device_id = excluded.device_id, record = excluded.record, \
          received_at = excluded.received_at",
     )
-    .bind(sensor)
+    .bind(scene.sensor)
     .bind(record.mac.to_string())
-    .bind(device)
+    .bind(&device)
     .bind(text)
-    .bind(at.0)
+    .bind(scene.at.0)
     .execute(on)
     .await
     .doing(DOING)?;
-    Ok(())
+    Ok((device, together))
 }
 
+/// The record with what others say about the same device, which is known by the address `own`.
 async fn together_with_others(
     on: &mut AnyConnection,
-    sensor: &str,
-    zone: &str,
+    scene: &Scene<'_>,
+    own: MacAddr,
     record: &DeviceRecord,
-) -> Result<Option<DeviceRecord>, StoreError> {
+) -> Result<DeviceRecord, StoreError> {
     let rows = sqlx::query(
         "SELECT g.record FROM sightings g JOIN devices d ON d.id = g.device_id \
-         WHERE d.zone_id = $1 AND d.mac = $2 AND g.sensor_id <> $3",
+         WHERE d.zone_id = $1 AND d.mac = $2 AND NOT (g.sensor_id = $3 AND g.mac = $4)",
     )
-    .bind(zone)
+    .bind(scene.zone)
+    .bind(own.to_string())
+    .bind(scene.sensor)
     .bind(record.mac.to_string())
-    .bind(sensor)
     .fetch_all(on)
     .await
     .doing(DOING)?;
-    if rows.is_empty() {
-        return Ok(None);
-    }
     let mut records = vec![record.clone()];
     for row in rows {
         let text: String = row.try_get("record").doing(DOING)?;
         records.extend(read_record(&text));
     }
-    Ok(consolidate(&records))
+    let together = match scene.merged.concerns(own) {
+        true => merge(own, records),
+        false => consolidate(&records),
+    };
+    Ok(together.unwrap_or_else(|| record.clone()))
 }
 
 async fn keep_device(
     on: &mut AnyConnection,
-    sensor: &str,
-    zone: &str,
+    scene: &Scene<'_>,
     record: &DeviceRecord,
-    at: Timestamp,
 ) -> Result<String, StoreError> {
     let clean = |text: &Option<String>| text.as_ref().map(|t| t.replace('\0', ""));
     let device_type = record.device_type.map(|t| t.name());
@@ -201,8 +225,8 @@ async fn keep_device(
          words = excluded.words, updated_at = excluded.updated_at, first_seen = CASE WHEN \
          devices.first_seen < excluded.first_seen THEN devices.first_seen ELSE excluded.first_seen END RETURNING id",
     )
-    .bind(Uuid::new_v4().to_string())
-    .bind(zone)
+    .bind(scene.merged.id_for(record.mac).unwrap_or_else(|| Uuid::new_v4().to_string()))
+    .bind(scene.zone)
     .bind(record.mac.to_string())
     .bind(to_json(&record.ips)?)
     .bind(record.ips.first().copied().map(ip_order))
@@ -221,9 +245,9 @@ async fn keep_device(
     .bind(i64::try_from(record.frames).unwrap_or(i64::MAX))
     .bind(record.first_seen.0)
     .bind(record.last_seen.0)
-    .bind(sensor)
+    .bind(scene.sensor)
     .bind(words(record))
-    .bind(at.0)
+    .bind(scene.at.0)
     .bind(record.managed.authorized.map(i64::from))
     .fetch_one(on)
     .await
@@ -253,6 +277,7 @@ pub(super) fn ip_order(ip: IpAddr) -> String {
 fn words(record: &DeviceRecord) -> String {
     let MacAddr(bytes) = record.mac;
     let mut words = vec![record.mac.to_string(), hex::encode(bytes)];
+    words.extend(record.managed.macs.iter().map(ToString::to_string));
     words.extend(record.ips.iter().map(ToString::to_string));
     words.extend(record.device_type.map(|t| t.name().replace('_', " ")));
     let texts =

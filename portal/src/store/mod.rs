@@ -18,16 +18,24 @@ mod bundles;
 mod decisions;
 mod devices;
 mod engine;
+mod events;
 mod findings;
+mod grouping;
 mod ingest;
+mod merged;
 mod plans;
 mod preferences;
 mod sensors;
+mod tally;
 mod threats;
+mod timeline;
+mod tokens;
+mod views;
 mod zones;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::{Any, AnyPool, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -36,24 +44,34 @@ use engine::Engine;
 
 use crate::files::{self, FileError};
 
-pub use access::{ApiToken, User, UserRemoval};
+pub use access::{User, UserRemoval};
 pub use activations::Activation;
 pub use audit::{Actor, AuditEntry};
+pub use bundles::{Imported, KeptBundle};
 pub use decisions::{Decisions, MAX_EDITED};
 pub use devices::{Choices, Column, Device, DevicePage, DeviceQuery, Order, Sighting};
+pub use events::Event as ToldEvent;
 pub use engine::{choose as choose_database, DatabaseError};
 pub use findings::{FindingPage, FindingQuery, Followed, KeptFinding, Status, Suppression, MAX_CHANGED};
+pub use grouping::Grouping;
+pub use merged::{Absorbed, MergeOutcome, MAX_MERGED, MIN_MERGED};
 pub use plans::current as current_plan;
 pub use sensors::{Certificate, NewSensor, Sensor, SensorDeletion, SITE};
+pub use tally::Tally;
 pub use threats::{KeptList, ListChange, SensorThreats};
+pub use tokens::{ApiToken, NewToken};
+pub use timeline::{Event, MAX_SHOWN as MAX_EVENTS_SHOWN};
+pub use views::{NewView, View, ViewKept, MAX_VIEWS};
 pub use zones::{Edited, SensorEdit};
-pub use bundles::{Imported, KeptBundle};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// PostgreSQL's lock for what changes rarely and must see a still database (enrolments, zones, plans): batches of devices
 /// hold it together, everything else alone. The number means nothing else anywhere.
 const LOCK: i64 = 0x6579_6f74;
+
+/// How long a database may take to say that it is there.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// A database operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -160,6 +178,19 @@ impl Store {
                 sqlx::query(lock).bind(LOCK).execute(&mut *transaction).await.doing(doing)?;
                 Ok(Write { transaction, _turn: None })
             }
+        }
+    }
+
+    /// Whether the database answers, within a few seconds.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn answers(&self) -> Result<(), StoreError> {
+        let doing = "asking whether it is there";
+        let asked = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM sites").fetch_one(&self.pool);
+        match tokio::time::timeout(ANSWER, asked).await {
+            Ok(answer) => answer.map(drop).doing(doing),
+            Err(_) => Err(sqlx::Error::PoolTimedOut).doing(doing),
         }
     }
 

@@ -8,6 +8,8 @@ use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
 use super::audit::{note, Action, Actor};
+use super::ingest::Scene;
+use super::merged::Merged;
 use super::{ingest, sensors, Doing, Store, StoreError};
 
 /// What a sensor is to become. `None` leaves as is.
@@ -123,18 +125,19 @@ async fn move_sightings(
         .fetch_all(&mut *on)
         .await
         .doing(DOING)?;
+    let scene = Scene { sensor, zone, alone: false, merged: Merged::of(&mut *on, zone).await?, at: by.at };
     for row in rows {
         let left: String = row.try_get("device_id").doing(DOING)?;
         let record: String = row.try_get("record").doing(DOING)?;
         let Some(record) = ingest::read_record(&record) else { continue };
-        ingest::keep(on, sensor, zone, false, &record, by.at).await?;
+        ingest::keep(on, &scene, &record).await?;
         tidy(on, &left, by).await?;
     }
     Ok(())
 }
 
 /// Puts a device together again from the sightings it has left, or removes it where there are none.
-async fn tidy(on: &mut AnyConnection, device: &str, by: Actor<'_>) -> Result<(), StoreError> {
+pub(super) async fn tidy(on: &mut AnyConnection, device: &str, by: Actor<'_>) -> Result<(), StoreError> {
     let rows = sqlx::query(
         "SELECT g.sensor_id, g.record, d.zone_id FROM sightings g JOIN devices d ON d.id = g.device_id \
          WHERE g.device_id = $1",
@@ -152,7 +155,9 @@ async fn tidy(on: &mut AnyConnection, device: &str, by: Actor<'_>) -> Result<(),
     let record: String = first.try_get("record").doing(DOING)?;
     let record: Option<DeviceRecord> = ingest::read_record(&record);
     if let Some(record) = record {
-        ingest::keep(on, &sensor, &zone, false, &record, by.at).await?;
+        let merged = Merged::of(&mut *on, &zone).await?;
+        let scene = Scene { sensor: &sensor, zone: &zone, alone: false, merged, at: by.at };
+        ingest::keep(on, &scene, &record).await?;
     }
     Ok(())
 }

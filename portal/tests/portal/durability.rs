@@ -1,58 +1,22 @@
 //! What was acknowledged survives a kill at any moment.
 
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use eyot_contract::path;
 use hyper::Method;
 
+use crate::process::Process;
 use crate::support::{device, own_database, run, Client, Sensor};
-
-/// A portal in a process of its own.
-struct Process {
-    child: Child,
-    at: SocketAddr,
-}
-
-impl Process {
-    fn start(folder: &Path) -> Self {
-        Self::start_with(folder, "")
-    }
-
-    /// With a socket on which it tells how it is, as the service manager gives one.
-    fn start_with(folder: &Path, notify: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_eyot-portal"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--address", "https://localhost", "--data"])
-            .arg(folder)
-            .env("NOTIFY_SOCKET", notify)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let at = lines.find_map(|line| {
-            let line = line.unwrap();
-            line.split_once("listening=").map(|(_, at)| at.trim().parse().unwrap())
-        });
-        // the pipe must be read on, or the server would block on a full one
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, at: at.expect("the server says where it listens") }
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
 
 #[tokio::test]
 async fn a_killed_server_has_lost_nothing_it_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     own_database(folder.path()).await;
     let data = folder.path().to_str().unwrap();
-    let mut server = Process::start(folder.path());
+    let mut server = Process::start(folder.path(), &[], "");
     let registered =
         run(&["register", "--data", data, "--name", "s", "--subscription", "m", "--format", "json"]);
     assert!(registered.status.success(), "{registered:?}");
@@ -92,7 +56,7 @@ async fn a_killed_server_has_lost_nothing_it_acknowledged() {
             (acknowledged..=acknowledged + 1).contains(&(stored / 20)),
             "{stored} of {acknowledged} batches"
         );
-        server = Process::start(folder.path());
+        server = Process::start(folder.path(), &[], "");
         sensor.client = sensor_on(&sensor, server.at, folder.path());
     }
     assert!(acknowledged > 0, "the test sent something");
@@ -120,7 +84,7 @@ async fn a_server_told_to_stop_says_so_and_stops() {
         String::from_utf8_lossy(&text[..length]).into_owned()
     };
     let data = folder.path().join("data");
-    let mut server = Process::start_with(&data, socket.to_str().unwrap());
+    let mut server = Process::start(&data, &[], socket.to_str().unwrap());
     assert!(told().contains("READY=1"));
     // a connection that says nothing and one that is kept alive hold nobody up
     let silent = tokio::net::TcpStream::connect(server.at).await.unwrap();

@@ -127,6 +127,23 @@ impl House {
     }
 }
 
+impl House {
+    /// A signed-in owner's cookie.
+    pub async fn session(&self, name: &str) -> String {
+        let folder = self.folder.path();
+        let password = folder.join("password-of-the-test");
+        std::fs::write(&password, "a long enough password\n").unwrap();
+        let (data, file) = (folder.to_str().unwrap(), password.to_str().unwrap());
+        let made = run(&["user", "add", "--data", data, "--name", name, "--password-file", file]);
+        assert!(made.status.success(), "{made:?}");
+        std::fs::remove_file(&password).unwrap();
+        let form = [("name", name), ("password", "a long enough password")];
+        let answer = self.anybody().post_form("/login", &form).await;
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        answer.header("set-cookie").split(';').next().unwrap_or_default().to_owned()
+    }
+}
+
 /// Runs the portal's program to its end.
 pub fn run(arguments: &[&str]) -> std::process::Output {
     std::process::Command::new(env!("CARGO_BIN_EXE_eyot-portal")).args(arguments).output().unwrap()
@@ -271,7 +288,7 @@ pub struct Sensor {
     pub client: Client,
     pub certificate: String,
     pub key: String,
-    epoch: Uuid,
+    pub epoch: Uuid,
 }
 
 impl Sensor {

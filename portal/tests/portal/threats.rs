@@ -74,12 +74,12 @@ async fn wrong_lists_are_refused_by_their_line_and_readers_change_nothing() {
     let reader = house.program("security_reader").await;
     let wrong = put(&program, "x", "10.0.0.1\nnot an entry\n").await;
     assert_eq!(wrong.status, 422);
-    assert_eq!(wrong.json()["error"], "line 2: \"not\" is not an address, network or host name");
+    assert_eq!(wrong.json()["detail"], "line 2: \"not\" is not an address, network or host name");
     assert_eq!(put(&program, "x", "{\"type\": \"bundle\",\n\"objects\": 5}").await.status, 422);
     assert_eq!(put(&program, &"n".repeat(81), "10.0.0.1").await.status, 422);
     let many: String =
         (0..=500_000_u32).map(|n| format!("{}\n", std::net::Ipv4Addr::from(0x0b00_0000 + n))).collect();
-    assert_eq!(put(&program, "x", &many).await.json()["error"], "the list has more than 500000 entries");
+    assert_eq!(put(&program, "x", &many).await.json()["detail"], "the list has more than 500000 entries");
     assert_eq!(put(&reader, "x", "10.0.0.1").await.status, 403);
     assert_eq!(reader.get("/api/v1/threat-lists").await.json()["lists"], json!([]));
     assert_eq!(house.anybody().get("/api/v1/threat-lists").await.status, 401);
