@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn precedence_is_the_written_one() {
+    fn p2_precedence_is_the_written_one() {
         let host = Double::default();
         let named = |n: &str| format!("version = 1\n[host]\nname = \"{n}\"\n");
         host.put(paths::KEPT_SETTINGS, &named("kept"));
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disc_that_comes_late_is_found() {
+    fn p3_a_disc_that_comes_late_is_found() {
         let host = std::sync::Arc::new(Double::default());
         let later = std::sync::Arc::clone(&host);
         let text = "version = 1\n[activation]\ntoken = \"eyot1_x\"\n";

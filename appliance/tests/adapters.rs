@@ -45,7 +45,7 @@ fn in_namespace(script: &str) -> String {
 }
 
 #[test]
-fn a_capture_adapter_comes_up_silent_and_stays_so() {
+fn p14_a_capture_adapter_comes_up_silent_and_stays_so() {
     let out = in_namespace(
         r#"
         $EYOT --root $ROOT run --once 2>$ROOT/log
@@ -380,4 +380,20 @@ fn a_port_scan_finds_what_is_meant_and_nothing_else() {
         assert!(said(&format!("without {what}")).ends_with(" ports"), "{what} proves nothing: {out}");
     }
     assert_ne!(said("without sent"), "0", "{out}");
+}
+
+#[test]
+fn p13_several_queues_become_one_and_again_when_somebody_changes_it() {
+    let out = in_namespace(
+        r#"
+        ip link del mon; ip link add mon numrxqueues 4 numtxqueues 4 type veth peer name monpeer numrxqueues 4 numtxqueues 4
+        ip link set monpeer up
+        queues() { ethtool -l mon | awk '/^Current/ { now = 1 } now && /^RX:/ { print $2 }'; }
+        echo "--before"; queues
+        $EYOT --root $ROOT run --once 2>$ROOT/log; echo "--after"; queues
+        ethtool -L mon rx 2; $EYOT --root $ROOT run --once 2>$ROOT/log; echo "--again"; queues
+        grep -o 'mon: .*' $ROOT/log
+        "#,
+    );
+    assert!(out.contains("--before\n4\n--after\n1\n--again\n1\nmon: one receive queue\n"), "{out}");
 }

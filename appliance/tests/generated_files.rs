@@ -41,6 +41,7 @@ fn adapter(name: &str, index: u8, slot: &str) -> Adapter {
         ipv6: true,
         offloads: Default::default(),
         rings: None,
+        queues: None,
         rx_frames: 0,
         tx_frames: 0,
     }

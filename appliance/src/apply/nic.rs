@@ -25,6 +25,9 @@ pub enum Step {
     NoOffload(Offload),
     /// The receive ring at its largest.
     LargestRing(u32),
+    /// One receive queue: several give the two directions of a conversation to different processors, and what was one
+    /// exchange reaches the capture out of order.
+    OneQueue,
     /// The largest MTU up to this one that it takes.
     LargestMtu(u32),
     /// Promiscuous and up.
@@ -55,6 +58,9 @@ pub fn plan(adapter: &Adapter, refusals: &Refusals) -> Vec<Step> {
     }
     if let Some(rings) = adapter.rings.filter(|r| r.rx < r.rx_max) {
         steps.push(Step::LargestRing(rings.rx_max));
+    }
+    if adapter.queues.is_some_and(|q| q > 1) {
+        steps.push(Step::OneQueue);
     }
     let mtu = refusals.largest_mtu.get(&adapter.name).copied().unwrap_or(MTUS[0]);
     if adapter.mtu < mtu {
@@ -135,6 +141,7 @@ fn carry_out(
         Step::Silence => host.set_flags(name, silent),
         Step::NoOffload(offload) => host.set_offload(name, offload, false),
         Step::LargestRing(rx) => host.set_rings(name, rx),
+        Step::OneQueue => host.set_queues(name, 1),
         Step::LargestMtu(most) => {
             let accepted = largest_mtu(host, before, most)?;
             refusals.largest_mtu.insert(name.to_owned(), accepted);
@@ -196,6 +203,10 @@ fn undo(host: &dyn Host, before: &Adapter, done: &[Step]) -> Result<(), HostErro
                 Some(rings) => host.set_rings(name, rings.rx),
                 None => Ok(()),
             },
+            Step::OneQueue => match before.queues {
+                Some(queues) => host.set_queues(name, queues),
+                None => Ok(()),
+            },
             Step::LargestMtu(_) => host.set_mtu(name, before.mtu),
             Step::Listen => host.set_flags(name, Flags { arp: false, multicast: false, ..before.flags }),
         };
@@ -207,7 +218,7 @@ fn undo(host: &dyn Host, before: &Adapter, done: &[Step]) -> Result<(), HostErro
 impl Step {
     /// Whether a driver may say that it does not know this.
     pub fn is_optional(self) -> bool {
-        matches!(self, Self::NoOffload(_) | Self::LargestRing(_) | Self::LargestMtu(_))
+        matches!(self, Self::NoOffload(_) | Self::LargestRing(_) | Self::OneQueue | Self::LargestMtu(_))
     }
 }
 
@@ -218,6 +229,7 @@ pub fn words(step: Step) -> String {
         Step::Silence => "ARP and multicast off".to_owned(),
         Step::NoOffload(offload) => format!("{offload:?} offload off"),
         Step::LargestRing(rx) => format!("receive ring {rx}"),
+        Step::OneQueue => "one receive queue".to_owned(),
         Step::LargestMtu(mtu) => format!("MTU {mtu}"),
         Step::Listen => "promiscuous and up".to_owned(),
     }

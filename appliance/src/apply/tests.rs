@@ -128,7 +128,7 @@ fn a_second_run_changes_nothing() {
 }
 
 #[test]
-fn drivers_may_not_know_offloads_rings_or_jumbo_frames() {
+fn p12_drivers_may_not_know_offloads_rings_or_jumbo_frames() {
     let host = Double::with_adapters(two_adapters());
     host.refuse("offload");
     host.refuse("rings");
@@ -142,6 +142,29 @@ fn drivers_may_not_know_offloads_rings_or_jumbo_frames() {
     host.take_log();
     listen(&host, &settings(""), None, &mut refusals).unwrap();
     assert!(host.take_log().is_empty(), "what was refused is not asked again");
+}
+
+#[test]
+fn p13_a_monitored_adapter_gets_one_queue_where_the_driver_can() {
+    for refused in [false, true] {
+        let host = Double::with_adapters(two_adapters());
+        if refused {
+            host.refuse("queues");
+        }
+        let mut refusals = nic::Refusals::default();
+        let state = listen(&host, &settings(""), None, &mut refusals).unwrap();
+        assert!(state.problems.is_empty(), "{:?}", state.problems);
+        assert_eq!(state.changes.iter().any(|c| c.contains("one receive queue")), !refused);
+        let queues: Vec<_> = host.state().adapters.iter().map(|a| a.queues).collect();
+        assert_eq!(
+            queues,
+            [Some(4), Some(if refused { 4 } else { 1 })],
+            "the management adapter keeps its own"
+        );
+        host.take_log();
+        listen(&host, &settings(""), None, &mut refusals).unwrap();
+        assert!(host.take_log().is_empty());
+    }
 }
 
 #[test]
@@ -214,8 +237,8 @@ fn every_step_of_the_adapter_fails_in_turn() {
             nic::prepare(host, &adapters[1], &mut nic::Refusals::default()).map(drop)
         },
     );
-    // IPv6, silence, seven offloads, ring, MTU, up
-    assert_eq!(steps, 12);
+    // IPv6, silence, seven offloads, ring, queues, MTU, up
+    assert_eq!(steps, 13);
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn disc(label: &str, file: &str, content: &str) -> Vec<u8> {
 }
 
 #[test]
-fn the_same_settings_by_every_carrier_are_the_same_settings() {
+fn p1_the_same_settings_by_every_carrier_are_the_same_settings() {
     type Carry = fn(&Double);
     let carriers: [(&str, Carry); 15] = [
         (paths::LOCAL_SETTINGS, |h| h.put(paths::LOCAL_SETTINGS, &toml())),

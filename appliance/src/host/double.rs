@@ -251,6 +251,7 @@ pub(crate) fn adapter(name: &str, index: u8, bus: Option<&str>) -> Adapter {
         ipv6: true,
         offloads: Offload::ALL.into_iter().map(|o| (o, o != Offload::Ufo)).collect(),
         rings: Some(Rings { rx: 256, rx_max: 4096 }),
+        queues: Some(4),
         rx_frames: 0,
         tx_frames: 0,
     }
@@ -461,6 +462,10 @@ impl Host for Double {
         self.adapter_step("offload", adapter, |a| {
             a.offloads.insert(offload, on);
         })
+    }
+
+    fn set_queues(&self, adapter: &str, rx: u32) -> Result<(), HostError> {
+        self.adapter_step("queues", adapter, |a| a.queues = Some(rx))
     }
 
     fn set_rings(&self, adapter: &str, rx: u32) -> Result<(), HostError> {

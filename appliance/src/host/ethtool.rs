@@ -20,6 +20,8 @@ const SIOCETHTOOL: libc::c_ulong = 0x8946;
 const ETHTOOL_GDRVINFO: u32 = 0x03;
 const ETHTOOL_GRINGPARAM: u32 = 0x10;
 const ETHTOOL_SRINGPARAM: u32 = 0x11;
+const ETHTOOL_GCHANNELS: u32 = 0x3c;
+const ETHTOOL_SCHANNELS: u32 = 0x3d;
 const ETHTOOL_PHYS_ID: u32 = 0x1c;
 const ETHTOOL_GFLAGS: u32 = 0x25;
 const ETHTOOL_SFLAGS: u32 = 0x26;
@@ -50,6 +52,21 @@ struct RingParameters {
     rx_mini: u32,
     rx_jumbo: u32,
     tx: u32,
+}
+
+/// `struct ethtool_channels`
+#[repr(C)]
+#[derive(Default)]
+struct Channels {
+    command: u32,
+    rx_max: u32,
+    tx_max: u32,
+    other_max: u32,
+    combined_max: u32,
+    rx: u32,
+    tx: u32,
+    other: u32,
+    combined: u32,
 }
 
 /// `struct ethtool_drvinfo`
@@ -168,6 +185,28 @@ impl Control {
 
     fn ring_parameters(&self, adapter: &str) -> io::Result<RingParameters> {
         let mut found = RingParameters { command: ETHTOOL_GRINGPARAM, ..RingParameters::default() };
+        self.ethtool(adapter, &mut found)?;
+        Ok(found)
+    }
+
+    /// Those that receive only and those that do both.
+    pub(super) fn queues(&self, adapter: &str) -> io::Result<u32> {
+        let found = self.channels(adapter)?;
+        Ok(found.rx + found.combined)
+    }
+
+    pub(super) fn set_queues(&self, adapter: &str, rx: u32) -> io::Result<()> {
+        let found = self.channels(adapter)?;
+        let command = ETHTOOL_SCHANNELS;
+        let mut wanted = match found.combined_max {
+            0 => Channels { command, rx, ..found },
+            _ => Channels { command, rx: 0, combined: rx, ..found },
+        };
+        self.ethtool(adapter, &mut wanted)
+    }
+
+    fn channels(&self, adapter: &str) -> io::Result<Channels> {
+        let mut found = Channels { command: ETHTOOL_GCHANNELS, ..Channels::default() };
         self.ethtool(adapter, &mut found)?;
         Ok(found)
     }

@@ -234,6 +234,10 @@ impl Host for Machine {
         Self::control("setting the receive ring of", adapter, |c| c.set_rings(adapter, rx))
     }
 
+    fn set_queues(&self, adapter: &str, rx: u32) -> Result<(), HostError> {
+        Self::control("setting the receive queues of", adapter, |c| c.set_queues(adapter, rx))
+    }
+
     fn block_devices(&self) -> Result<Vec<String>, HostError> {
         let fail = |e| HostError::new("listing", "/sys/class/block", e);
         let mut names = Vec::new();

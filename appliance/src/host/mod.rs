@@ -73,6 +73,8 @@ pub struct Adapter {
     pub offloads: BTreeMap<Offload, bool>,
     /// Receive ring, if the driver tells.
     pub rings: Option<Rings>,
+    /// Receive queues in use, if the driver tells.
+    pub queues: Option<u32>,
     /// Frames received since boot.
     pub rx_frames: u64,
     /// Frames sent since boot.
@@ -273,6 +275,8 @@ pub trait Host {
     fn set_offload(&self, adapter: &str, offload: Offload, on: bool) -> Result<(), HostError>;
     /// Sets the receive ring, in descriptors.
     fn set_rings(&self, adapter: &str, rx: u32) -> Result<(), HostError>;
+    /// Sets how many receive queues are in use.
+    fn set_queues(&self, adapter: &str, rx: u32) -> Result<(), HostError>;
 
     /// Block devices that may hold a seed volume: optical drives first.
     fn block_devices(&self) -> Result<Vec<String>, HostError>;

@@ -64,6 +64,7 @@ fn adapter(control: &Control, dir: &Path, name: &str) -> Option<Adapter> {
             .filter_map(|o| Some((o, control.offload(name, o).ok()?)))
             .collect(),
         rings: control.rings(name).ok(),
+        queues: control.queues(name).ok(),
         rx_frames: number("statistics/rx_packets")?,
         tx_frames: number("statistics/tx_packets")?,
     })

@@ -124,6 +124,7 @@ impl Host for Rooted {
             ipv6: !capture,
             offloads: Default::default(),
             rings: None,
+            queues: None,
             rx_frames: 7,
             tx_frames: 0,
         };
@@ -148,6 +149,9 @@ impl Host for Rooted {
         Ok(())
     }
     fn set_rings(&self, _: &str, _: u32) -> Result<(), HostError> {
+        Ok(())
+    }
+    fn set_queues(&self, _: &str, _: u32) -> Result<(), HostError> {
         Ok(())
     }
     fn block_devices(&self) -> Result<Vec<String>, HostError> {
