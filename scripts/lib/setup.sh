@@ -43,6 +43,11 @@ BROWSER_PACKAGES=(chromium curl iproute2 procps tcpreplay python3 openssl)
 command -v npm >/dev/null || BROWSER_PACKAGES+=(nodejs npm)
 readonly BROWSER_PACKAGES
 
+# The servers that the sensor's Azure tests stand up; squid is the site matrix's too.
+AZURE_PACKAGES=(squid-openssl mosquitto openssl python3)
+command -v npm >/dev/null || AZURE_PACKAGES+=(nodejs npm)
+readonly AZURE_PACKAGES
+
 install_packages() { # PACKAGE...
   local -a missing
   mapfile -t missing < <(comm -13 \
@@ -123,7 +128,21 @@ setup_build() {
   libpcap
 }
 
+# What `cargo test -p eyot-sensor --test azure` needs: packages, and Azurite as tests/azure/package-lock.json pins it.
+setup_azure() {
+  local place=$CACHE/tools/azurite
+  install_packages "${AZURE_PACKAGES[@]}"
+  if cmp --silent "$ROOT/tests/azure/package-lock.json" "$place/package-lock.json" && [[ -e $place/complete ]]; then return; fi
+  say "installing Azurite"
+  rm -rf "$place"
+  mkdir -p "$place"
+  cp "$ROOT"/tests/azure/package{,-lock}.json "$place/"
+  (cd "$place" && npm ci --silent --no-audit --no-fund) >&2 || die "npm could not install tests/azure/package-lock.json"
+  touch "$place/complete"
+}
+
 setup_test() {
   install_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${SITE_PACKAGES[@]}" "${BROWSER_PACKAGES[@]}"
   setup_build
+  setup_azure
 }

@@ -26,7 +26,8 @@ use serde::Serialize;
 use crate::route::{host_and_port, Route};
 use crate::stranger::Stranger;
 use crate::trust::{add_roots, Admitted, Judge, Rejection};
-use crate::{ClientError, Trust};
+use crate::way::proxy_way;
+use crate::{ClientError, Trust, Way};
 
 /// How long a request may take from the first packet to the last byte of the answer, unless the builder says otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -443,6 +444,24 @@ impl Builder {
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
+    }
+
+    /// The same way for another protocol than HTTP.
+    ///
+    /// # Errors
+    /// [`ClientError::Address`] and [`ClientError::Material`].
+    pub fn way(self) -> Result<Way, ClientError> {
+        let destination: Uri = self.portal.parse().map_err(|_| ClientError::Address(self.portal.clone()))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let extra = self.extra_ca_pem.as_deref();
+        let trust = self.trust.unwrap_or_else(|| Trust::CaPem(extra.unwrap_or_default().to_owned()));
+        let judge = Judge::new(&trust, extra, Arc::clone(&provider))?;
+        let proxy_identity = self.proxy.as_ref().and_then(|p| p.identity.as_ref());
+        let proxy_tls = Arc::new(proxy_tls(&provider, extra, proxy_identity)?);
+        Ok(Way {
+            tls: Arc::new(tls(&provider, judge, self.identity.as_ref())?),
+            proxy: proxy_way(self.proxy.as_ref(), &destination, &proxy_tls)?,
+        })
     }
 
     /// The client. Nothing is sent yet.

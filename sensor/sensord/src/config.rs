@@ -39,12 +39,16 @@
 //! # enrolment = "individual"               # or "group": the key is the enrolment group's
 //! # event_hub_file = "/etc/eyot/azure-event-hub"   # holds a connection string
 //! # provisioning_host = "global.azure-devices-provisioning.net"
+//! # snapshot_hours = 24                    # the whole inventory as a file, so often; left out or 0: never
+//! # twin = true                            # follow and fill the device twin; left out: no
+//! # twin_signature_seconds = 3600          # how long a signature for the twin holds
 //! # sensor = "lab"                         # name in messages; left out: registration_id
 //! # proxy = { url = "http://proxy.example:3128" }  # as for the portal; left out: the portal's
 //! # extra_ca_file = "/etc/eyot/extra-ca.pem"       # left out: the portal's
 //!
-//! # [bundles]                              # files to carry to the portal, signed with the portal's key_file
+//! # [bundles]                              # files to carry to the portal, signed with the key it has certified
 //! # folder = "/var/lib/eyot-sensor/bundles"
+//! # key_file, certificate_file             # left out: the portal's
 //! ```
 
 use std::fs;
@@ -58,6 +62,7 @@ use eyot_contract::settings::Proxy;
 use eyot_contract::FindingKind;
 use eyot_findings::Policy;
 use eyot_inventory::{LocalNetworks, Network};
+use eyot_uplink::azure::sas;
 use serde::de::DeserializeOwned;
 use serde::Deserialize;
 
@@ -85,6 +90,10 @@ const FINDINGS_FILE: &str = "findings.toml";
 pub const DEFAULT_THREAT_LISTS: &str = "/etc/eyot/threats";
 /// Hours of learning that are believed: up to a month.
 const LEARNING_HOURS: Range<i64> = 0..745;
+/// Hours between two files with the whole inventory: up to a month.
+pub const SNAPSHOT_HOURS: Range<u64> = 0..745;
+/// Seconds that a signature for the twin may hold: the shortest lets a test see it renewed.
+const TWIN_SIGNATURE: Range<u64> = 6..86_401;
 /// An hour, in microseconds.
 const HOUR: i64 = 3_600 * 1_000_000;
 /// Version of the written form.
@@ -158,6 +167,10 @@ struct WrittenAzure {
     enrolment: Option<Enrolment>,
     event_hub_file: Option<PathBuf>,
     provisioning_host: Option<String>,
+    snapshot_hours: Option<u64>,
+    #[serde(default)]
+    twin: bool,
+    twin_signature_seconds: Option<u64>,
     sensor: Option<String>,
     extra_ca_file: Option<PathBuf>,
     proxy: Option<WrittenProxy>,
@@ -167,6 +180,8 @@ struct WrittenAzure {
 #[serde(deny_unknown_fields)]
 struct WrittenBundles {
     folder: PathBuf,
+    key_file: Option<PathBuf>,
+    certificate_file: Option<PathBuf>,
 }
 
 /// Whose key it is.
@@ -254,8 +269,19 @@ pub struct Config {
     pub portal: Option<Portal>,
     /// The owner's Azure.
     pub azure: Option<Azure>,
-    /// Where bundles are written.
-    pub bundles: Option<PathBuf>,
+    /// Files to carry by hand.
+    pub bundles: Option<Bundles>,
+}
+
+/// Files to carry by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundles {
+    /// Where they are written.
+    pub folder: PathBuf,
+    /// The key that signs them, PEM.
+    pub key_file: PathBuf,
+    /// Its certificate by the portal, PEM.
+    pub certificate_file: PathBuf,
 }
 
 /// The owner's Azure. Files are read when reporting starts and after every failure.
@@ -286,6 +312,10 @@ pub struct AzureHub {
     pub enrolment: Enrolment,
     /// The service's host name.
     pub provisioning_host: String,
+    /// How often the whole inventory goes there as a file, in hours; 0: never.
+    pub snapshot_hours: u64,
+    /// Whether the device twin is followed, and how long a signature for it holds.
+    pub twin: Option<Duration>,
 }
 
 /// What is expected on the network, and what to compare with.
@@ -402,13 +432,18 @@ fn meant(path: &Path, watched_in: &Path, written: Written) -> Result<Config, Con
     }
     let portal = written.portal.map(|p| portal(path, p)).transpose()?;
     let azure = written.azure.map(|a| azure(path, a, portal.as_ref())).transpose()?;
-    let bundles = written.bundles.map(|b| b.folder);
-    if bundles.is_some() && portal.is_none() {
-        return Err(wrong(
-            "bundles",
-            "they are signed with the key that [portal] names, which is not there; activate the appliance once".into(),
-        ));
-    }
+    let bundles = written.bundles.map(|b| {
+        let key_file = b.key_file.or_else(|| portal.as_ref().map(|p| p.key_file.clone()));
+        let certificate_file = b.certificate_file.or_else(|| portal.as_ref().map(|p| p.certificate_file.clone()));
+        match (key_file, certificate_file) {
+            (Some(key_file), Some(certificate_file)) => Ok(Bundles { folder: b.folder, key_file, certificate_file }),
+            _ => Err(wrong(
+                "bundles",
+                "they are signed with the key that the portal has certified: key_file and certificate_file, or those of [portal]; activate the appliance once".into(),
+            )),
+        }
+    });
+    let bundles = bundles.transpose()?;
     Ok(Config {
         interfaces: written.interfaces,
         filter,
@@ -436,12 +471,27 @@ fn azure(path: &Path, written: WrittenAzure, portal: Option<&Portal>) -> Result<
             provisioning_host: written
                 .provisioning_host
                 .unwrap_or_else(|| eyot_uplink::azure::dps::GLOBAL_HOST.to_owned()),
+            snapshot_hours: match written.snapshot_hours.unwrap_or(0) {
+                hours if SNAPSHOT_HOURS.contains(&hours) => hours,
+                _ => return Err(wrong("azure.snapshot_hours", "0 to 744 hours are possible")),
+            },
+            twin: match written.twin_signature_seconds.unwrap_or(sas::LIFETIME.as_secs()) {
+                _ if !written.twin => None,
+                seconds if TWIN_SIGNATURE.contains(&seconds) => Some(Duration::from_secs(seconds)),
+                _ => return Err(wrong("azure.twin_signature_seconds", "6 to 86400 seconds are possible")),
+            },
         }),
         _ => {
             let reason = "id_scope, registration_id and key_file go together: give all or none";
             return Err(wrong("azure", reason));
         }
     };
+    if hub.is_none() && (written.twin || written.snapshot_hours.is_some()) {
+        return Err(wrong(
+            "azure",
+            "twin and snapshot_hours are the IoT Hub's; give id_scope, registration_id and key_file",
+        ));
+    }
     if hub.is_none() && written.event_hub_file.is_none() {
         return Err(wrong("azure", "neither a registration (id_scope…) nor event_hub_file is given"));
     }

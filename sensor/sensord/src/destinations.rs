@@ -4,7 +4,6 @@
 //! until its destination has all of it. Keys are read when reporting starts and again after a failure that somebody has
 //! to mend.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,8 +11,6 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Context;
-use eyot_client::{Client, ClientError, Trust, SYSTEM_ROOTS};
-use eyot_contract::settings::Proxy;
 use eyot_contract::{
     ConditionCode, DestinationStatus, SpoolStatus, Timestamp, UploadError, UploadState, MAX_BATCH_DEVICES,
 };
@@ -23,17 +20,19 @@ use eyot_uplink::azure::event_hub::EventHub;
 use eyot_uplink::azure::reporter::{EventReporter, HubReporter};
 use eyot_uplink::azure::sas::SharedKey;
 use eyot_uplink::bundle::BundleFolder;
-use eyot_uplink::destination::{Batch, Carrier, Destination, Trouble};
+use eyot_uplink::destination::{Batch, Destination, Trouble};
 use eyot_uplink::pause::Pause;
-use eyot_uplink::wire::{retry_after, Request, Response};
 use tokio::sync::{watch, Notify};
 
-use crate::config::{read, Azure, AzureHub, Config, Enrolment, Portal};
+use crate::config::{read, Azure, AzureHub, Bundles, Config, Enrolment};
+use crate::https::{chain, Https};
+use crate::snapshots::{Plan, Snapshots};
 use crate::status::Shared;
 
-const IOT_HUB: &str = "azure_iot_hub";
-const EVENT_HUB: &str = "azure_event_hub";
-const BUNDLES: &str = "bundles";
+/// What the store and the status call each.
+pub const IOT_HUB: &str = "azure_iot_hub";
+pub const EVENT_HUB: &str = "azure_event_hub";
+pub const BUNDLES: &str = "bundles";
 /// How often a queue is looked at when nobody says that there is something in it.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Pause while somebody has to do something.
@@ -54,9 +53,7 @@ fn kinds(config: &Config) -> Vec<Kind> {
             kinds.push(Kind::Event(azure.clone(), file.clone()));
         }
     }
-    if let (Some(folder), Some(portal)) = (&config.bundles, &config.portal) {
-        kinds.push(Kind::Bundles(folder.clone(), portal.clone()));
-    }
+    kinds.extend(config.bundles.clone().map(Kind::Bundles));
     kinds
 }
 
@@ -71,19 +68,27 @@ impl Destinations {
     ///
     /// # Errors
     /// When the store cannot be opened, or a thread not be started.
-    pub fn start(config: &Config, shared: &Shared, reports: &Arc<Notify>) -> anyhow::Result<Self> {
+    pub fn start(
+        config: &Config,
+        shared: &Shared,
+        reports: &Arc<Notify>,
+        plan: &watch::Receiver<Plan>,
+    ) -> anyhow::Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let mut threads = Vec::new();
         for kind in kinds(config) {
             let name = kind.name();
             let outbox = Outbox::open(&config.database, name)?;
-            shared.lock().destinations.push(DestinationStatus {
-                name: name.to_owned(),
-                upload: eyot_contract::UploadStatus { state: UploadState::Connected, ..Default::default() },
-                ..DestinationStatus::default()
-            });
+            shared.destination(name, |status| status.upload.state = UploadState::Connected);
+            let snapshots = match &kind {
+                Kind::Hub(azure, _) => {
+                    Some(Snapshots::new(&config.database, &azure.sensor, plan.clone(), shared))
+                }
+                _ => None,
+            };
             let sender = Sender {
                 kind,
+                snapshots,
                 outbox,
                 shared: shared.clone(),
                 reports: Arc::clone(reports),
@@ -115,7 +120,7 @@ impl Destinations {
 enum Kind {
     Hub(Azure, AzureHub),
     Event(Azure, PathBuf),
-    Bundles(PathBuf, Portal),
+    Bundles(Bundles),
 }
 
 impl Kind {
@@ -129,35 +134,37 @@ impl Kind {
 
     fn reporter(&self) -> anyhow::Result<Reporter> {
         Ok(match self {
-            Self::Hub(azure, hub) => {
-                let key =
-                    SharedKey::from_base64(&read("azure.key_file", &hub.key_file)?).context("azure.key")?;
-                let key = match hub.enrolment {
-                    Enrolment::Individual => key,
-                    Enrolment::Group => key.derive(&hub.registration_id),
-                };
-                let registration = Registration::new(
-                    &hub.provisioning_host,
-                    &hub.id_scope,
-                    &hub.registration_id,
-                    key.clone(),
-                )?;
-                let reporter = HubReporter::new(Https::new(azure)?, registration, key, &azure.sensor);
-                Reporter::Hub(Box::new(reporter))
-            }
+            Self::Hub(azure, hub) => Reporter::Hub(Box::new(hub_reporter(azure, hub)?.0)),
             Self::Event(azure, file) => {
                 let hub = EventHub::from_connection_string(&read("azure.event_hub_file", file)?)?;
                 Reporter::Event(Box::new(EventReporter::new(Https::new(azure)?, hub, &azure.sensor)))
             }
-            Self::Bundles(folder, portal) => {
-                let key = read("portal.key_file", &portal.key_file)?;
-                let certificate = read("portal.certificate_file", &portal.certificate_file)?;
+            Self::Bundles(bundles) => {
+                let key = read("bundles.key_file", &bundles.key_file)?;
+                let certificate = read("bundles.certificate_file", &bundles.certificate_file)?;
                 let name =
                     fs::read_to_string("/proc/sys/kernel/hostname").context("cannot read the host name")?;
-                Reporter::Bundles(Box::new(BundleFolder::new(folder, name.trim(), &key, certificate)?))
+                Reporter::Bundles(Box::new(BundleFolder::new(
+                    &bundles.folder,
+                    name.trim(),
+                    &key,
+                    certificate,
+                )?))
             }
         })
     }
+}
+
+/// A reporter to the hub of this registration, and the device's own key.
+pub fn hub_reporter(azure: &Azure, hub: &AzureHub) -> anyhow::Result<(HubReporter<Https>, SharedKey)> {
+    let key = SharedKey::from_base64(&read("azure.key_file", &hub.key_file)?).context("azure.key")?;
+    let key = match hub.enrolment {
+        Enrolment::Individual => key,
+        Enrolment::Group => key.derive(&hub.registration_id),
+    };
+    let registration =
+        Registration::new(&hub.provisioning_host, &hub.id_scope, &hub.registration_id, key.clone())?;
+    Ok((HubReporter::new(Https::new(azure)?, registration, key.clone(), &azure.sensor), key))
 }
 
 enum Reporter {
@@ -178,6 +185,7 @@ impl Reporter {
 
 struct Sender {
     kind: Kind,
+    snapshots: Option<Snapshots>,
     outbox: Outbox,
     shared: Shared,
     reports: Arc<Notify>,
@@ -194,6 +202,13 @@ impl Sender {
                 _ = stopped.wait_for(|stop| *stop) => return,
                 step = self.step() => step,
             };
+            // messages first, then files; a file that is not taken holds up no message
+            if let (Some(Reporter::Hub(hub)), Some(snapshots)) = (&mut self.reporter, &mut self.snapshots) {
+                tokio::select! {
+                    _ = stopped.wait_for(|stop| *stop) => return,
+                    () = snapshots.tend(hub) => {}
+                }
+            }
             self.publish();
             tokio::select! {
                 _ = stopped.wait_for(|stop| *stop) => return,
@@ -293,70 +308,6 @@ impl Sender {
     }
 
     fn status(&self, change: impl FnOnce(&mut DestinationStatus)) {
-        let name = self.kind.name();
-        if let Some(status) = self.shared.lock().destinations.iter_mut().find(|d| d.name == name) {
-            change(status);
-        }
+        self.shared.destination(self.kind.name(), change);
     }
-}
-
-/// Carries requests over TLS, through the proxy if there is one. A client for each host, so that connections are kept.
-struct Https {
-    roots: String,
-    extra_ca: Option<String>,
-    proxy: Option<Proxy>,
-    clients: HashMap<String, Client>,
-}
-
-impl Https {
-    fn new(azure: &Azure) -> anyhow::Result<Self> {
-        let roots = fs::read_to_string(SYSTEM_ROOTS).with_context(|| {
-            format!("{SYSTEM_ROOTS}: cannot be read; install the package ca-certificates")
-        })?;
-        let extra_ca = azure.extra_ca_file.as_deref().map(|f| read("azure.extra_ca_file", f)).transpose()?;
-        Ok(Self { roots, extra_ca, proxy: azure.proxy.clone(), clients: HashMap::new() })
-    }
-
-    fn client(&mut self, host: &str) -> Result<Client, ClientError> {
-        if let Some(client) = self.clients.get(host) {
-            return Ok(client.clone());
-        }
-        let client = Client::builder(format!("https://{host}"))
-            .trust(Trust::Roots(self.roots.clone()))
-            .extra_ca(self.extra_ca.clone())
-            .proxy(self.proxy.clone())
-            .build()?;
-        self.clients.insert(host.to_owned(), client.clone());
-        Ok(client)
-    }
-}
-
-impl Carrier for Https {
-    async fn carry(&mut self, request: Request) -> Result<Response, Trouble> {
-        let later = |error: ClientError| Trouble::Later { after: None, message: chain(&error) };
-        let client = self.client(&request.host).map_err(later)?;
-        let headers: Vec<_> = request.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        match client.send(request.method.name(), &request.target, &headers, request.body).await {
-            Ok(reply) => Ok(Response {
-                status: reply.status,
-                retry_after: reply.retry_after.and_then(|v| retry_after(&v, Timestamp::now())),
-                body: reply.body,
-            }),
-            Err(error) => {
-                self.clients.remove(&request.host);
-                Err(later(error))
-            }
-        }
-    }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }

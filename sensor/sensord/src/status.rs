@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use eyot_contract::{InterfaceStatus, SensorStatus, Timestamp};
+use eyot_contract::{DestinationStatus, InterfaceStatus, SensorStatus, Timestamp};
 
 /// How often the file is written, in seconds.
 pub const WRITE_EVERY_SECONDS: u64 = 5;
@@ -36,6 +36,16 @@ impl Shared {
     pub fn lock(&self) -> MutexGuard<'_, SensorStatus> {
         // numbers that a panicking thread left half updated are still the best there are
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is said of a destination; of one that was not there, everything.
+    pub fn destination(&self, name: &str, change: impl FnOnce(&mut DestinationStatus)) {
+        let mut status = self.lock();
+        let at = status.destinations.iter().position(|d| d.name == name).unwrap_or_else(|| {
+            status.destinations.push(DestinationStatus { name: name.to_owned(), ..Default::default() });
+            status.destinations.len() - 1
+        });
+        change(&mut status.destinations[at]);
     }
 
     /// Replaces the file by the present status.

@@ -1,5 +1,7 @@
-//! `run`: the service. Ready when every interface that is there is being read; ends cleanly on SIGTERM or SIGINT.
+//! `run`: the service. Ready when every interface that is there is being read; ends cleanly on SIGTERM or SIGINT, and begins
+//! again by itself when the owner's device twin wishes other settings.
 
+use std::convert::Infallible;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,7 +9,8 @@ use std::time::Duration;
 
 use anyhow::{bail, Context};
 use sd_notify::NotifyState;
-use tokio::signal::unix::{signal, SignalKind};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{signal, Signal, SignalKind};
 use tokio::sync::{mpsc, Notify};
 use tokio::time::{interval, MissedTickBehavior};
 use tracing_subscriber::EnvFilter;
@@ -17,7 +20,9 @@ use crate::config::Config;
 use crate::destinations::Destinations;
 use crate::pipeline::Pipeline;
 use crate::status::{Shared, WRITE_EVERY_SECONDS};
+use crate::twin::{Told, Twin};
 use crate::uplink::Uplink;
+use crate::wishes::Wishes;
 
 /// Runs until told to stop, or until something fails that waiting cannot mend.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
@@ -34,51 +39,102 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         .with_writer(std::io::stderr)
         .without_time()
         .init();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let mut signals = runtime.block_on(async { Signals::new() })?;
+    // read anew for each round: the file may have changed as well
+    while !round(Config::read(&args.config)?, &runtime, &mut signals)? {}
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One round with unchanged settings. False when another one is wanted.
+fn round(base: Config, runtime: &Runtime, signals: &mut Signals) -> anyhow::Result<bool> {
+    let follows = base.azure.as_ref().and_then(|a| a.hub.as_ref()).is_some_and(|hub| hub.twin.is_some());
+    let wishes = if follows { Wishes::read(&base.database) } else { Wishes::default() };
+    let laid = wishes.over(base.clone());
+    let config = &laid.config;
     tracing::info!(?config, version = env!("CARGO_PKG_VERSION"), "starting");
 
     let shared = Shared::new(&config.interfaces);
     let (failures, mut failed) = mpsc::unbounded_channel();
     let reports = Arc::new(Notify::new());
-    let pipeline = Pipeline::start(&config, &shared, &failures, Arc::clone(&reports))?;
+    let again = Arc::new(Notify::new());
+    let pipeline = Pipeline::start(config, &shared, &failures, Arc::clone(&reports))?;
     let uplink = match config.portal.clone() {
         Some(portal) => {
             Some(Uplink::start(portal, config.database.clone(), shared.clone(), Arc::clone(&reports))?)
         }
         None => None,
     };
-    let destinations = Destinations::start(&config, &shared, &reports)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    let failure = runtime.block_on(watch(&config, &shared, &pipeline, &mut failed))?;
+    let (plan, planned) = tokio::sync::watch::channel(laid.plan.clone());
+    let destinations = Destinations::start(config, &shared, &reports, &planned)?;
+    let told = Told { plan, reports, again: Arc::clone(&again) };
+    let twin = Twin::start(&base, wishes, &laid, &shared, told)?;
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            () = signals.any() => Ended::Stopped,
+            Some(error) = failed.recv() => Ended::Failed(error),
+            () = again.notified() => Ended::Again,
+            never = watch(config, &shared, &pipeline) => match never {},
+        }
+    });
 
-    tell(&[NotifyState::Stopping]);
+    if !matches!(ended, Ended::Again) {
+        tell(&[NotifyState::Stopping]);
+    }
     let sound = pipeline.stop();
     let sound = uplink.is_none_or(Uplink::stop) && sound;
     let sound = destinations.stop() && sound;
+    let sound = twin.is_none_or(Twin::stop) && sound;
     if let Err(error) = shared.write(&config.status) {
         tracing::warn!("{}: cannot be written: {error}", config.status.display());
     }
-    if let Some(failure) = failure {
+    if let Ended::Failed(failure) = ended {
         return Err(failure);
     }
     if !sound {
         bail!("a thread of the sensor panicked; the log above says where");
     }
-    tracing::info!("stopped");
-    Ok(ExitCode::SUCCESS)
+    Ok(!matches!(ended, Ended::Again))
 }
 
-/// Writes the status, pets the watchdog, waits for a signal (`None`) or a failure.
-async fn watch(
-    config: &Config,
-    shared: &Shared,
-    pipeline: &Pipeline,
-    failed: &mut mpsc::UnboundedReceiver<anyhow::Error>,
-) -> anyhow::Result<Option<anyhow::Error>> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+/// What asks the service to end. Made once: a signal between two rounds must not be missed.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?,
+        })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Why a round is over.
+enum Ended {
+    /// A signal.
+    Stopped,
+    /// Other settings are wished.
+    Again,
+    /// Something that waiting cannot mend.
+    Failed(anyhow::Error),
+}
+
+/// Writes the status and pets the watchdog, for as long as the round takes.
+async fn watch(config: &Config, shared: &Shared, pipeline: &Pipeline) -> Infallible {
     let mut status = interval(Duration::from_secs(WRITE_EVERY_SECONDS));
     status.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let watchdog = sd_notify::watchdog_enabled();
@@ -89,9 +145,6 @@ async fn watch(
     tell(&[NotifyState::Ready]);
     loop {
         tokio::select! {
-            _ = terminate.recv() => return Ok(None),
-            _ = interrupt.recv() => return Ok(None),
-            Some(error) = failed.recv() => return Ok(Some(error)),
             _ = status.tick() => {
                 let written = shared.write(&config.status);
                 if let Err(error) = &written {

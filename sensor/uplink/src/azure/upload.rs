@@ -12,8 +12,9 @@ use super::hub::{Hub, API_VERSION};
 use super::sas::component;
 use crate::wire::{Method, Request, Response};
 
-/// Most bytes of one upload: a block blob written whole could hold more, but a lost connection costs all of it.
-pub const MAX_UPLOAD_BYTES: usize = 16 << 20;
+/// Most bytes of one upload. A block blob written whole could hold more, but a lost connection costs all of it, and a slow one
+/// has to bring it there within a request's time limit.
+pub const MAX_UPLOAD_BYTES: usize = 4 << 20;
 
 /// Where one file may be put. `Debug` does not show its signature.
 #[derive(Clone, Deserialize)]
