@@ -107,6 +107,12 @@ fn plan(host: &dyn Host) -> anyhow::Result<u8> {
     let (planned, _) = planned(host)?;
     firewall::check(host, &planned).context("nft does not take the rules that the settings ask for")?;
     print!("{}", planned.text);
+    let (settings, portal) = asked(host)?;
+    let reasons = firewall::destinations::reasons(host, &settings, portal.as_deref())?;
+    match reasons.is_empty() {
+        true => println!("# connections go out to anybody on these ports: firewall.destinations is empty"),
+        false => reasons.iter().for_each(|reason| println!("# let through: {reason}")),
+    }
     let same = firewall::in_force(host, &planned)?;
     eprintln!(
         "{}",
@@ -114,12 +120,6 @@ fn plan(host: &dyn Host) -> anyhow::Result<u8> {
     );
     Ok(u8::from(!same))
 }
-    let (settings, portal) = asked(host)?;
-    let reasons = firewall::destinations::reasons(host, &settings, portal.as_deref())?;
-    match reasons.is_empty() {
-        true => println!("# connections go out to anybody on these ports: firewall.destinations is empty"),
-        false => reasons.iter().for_each(|reason| println!("# let through: {reason}")),
-    }
 
 fn apply(host: &dyn Host, confirm_within: Option<u64>) -> anyhow::Result<u8> {
     let (planned, management) = planned(host)?;
@@ -213,8 +213,6 @@ fn tags(host: &dyn Host, file: &std::path::Path) -> anyhow::Result<u8> {
 fn planned(host: &dyn Host) -> anyhow::Result<(Ruleset, Option<String>)> {
     let (settings, portal) = asked(host)?;
     let roles = role::decide(host, &settings, &host.adapters()?)?;
-    let identity = Identity::load(host)?;
-    let portal = super::network::portal(identity.as_ref(), settings.token.as_ref());
     let complaints = super::block_on(async {
         Lookup::default().look(host, &settings, portal.as_deref(), Timestamp::now()).await
     })??;
