@@ -10,7 +10,7 @@ second, plain port on the loopback: POST /fault {"where": "hub", "kind": "429", 
 contents.
 
 usage: mock.py --listen ADDRESS:PORT --control PORT --certificate FILE --key FILE --journal FILE
-               --hub HOST --event-hub-host HOST --storage-host HOST --azurite PORT --mosquitto PORT
+               --hub HOST --event-hub-host HOST --storage-host HOST [--azurite PORT] [--mosquitto PORT]
 example: mock.py --listen 192.0.2.1:443 --control 9000 --certificate c.pem --key k.pem --journal j.ndjson \
                  --hub lab.azure-devices.net --event-hub-host lab.servicebus.windows.net \
                  --storage-host lab.blob.core.windows.net --azurite 10000 --mosquitto 9001
@@ -466,7 +466,7 @@ def main():
     for name in ("listen", "certificate", "key", "journal", "hub", "event-hub-host", "storage-host"):
         parser.add_argument(f"--{name}", required=True)
     for name in ("control", "azurite", "mosquitto"):
-        parser.add_argument(f"--{name}", required=True, type=int)
+        parser.add_argument(f"--{name}", required=name == "control", type=int)
     options = parser.parse_args()
     service = Service(options)
     Handler.service = Control.service = service
@@ -479,7 +479,8 @@ def main():
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     control = http.server.ThreadingHTTPServer(("127.0.0.1", options.control), Control)
     threading.Thread(target=control.serve_forever, daemon=True).start()
-    make_container(service)
+    if options.azurite:
+        make_container(service)
     print("ready", flush=True)
     server.serve_forever()
 
