@@ -26,6 +26,10 @@ pub enum Command {
     /// Watches the network and reports to the portal; runs until it is stopped.
     #[command(after_help = "Example:\n  eyot-sensor run --config /etc/eyot/sensor.toml")]
     Run(RunArgs),
+    /// Asks every destination besides the portal whether it would take what the sensor sends.
+    #[command(after_help = "Example:\n  eyot-sensor destinations --format json\n\n\
+        Exit codes: 0 each of them would, or --format json says which would not; 1 one would not")]
+    Destinations(DestinationsArgs),
     /// Lists the devices that the running sensor knows, or decides about them.
     #[command(after_help = "Examples:\n  eyot-sensor devices --format csv > devices.csv\n  \
         eyot-sensor devices set b0:c5:54:25:5b:0e model DCS-935L\n  \
@@ -234,6 +238,17 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "FILE", default_value = DEFAULT_DATABASE)]
     pub database: PathBuf,
     /// How to print it.
+    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+    pub format: ListFormat,
+}
+
+/// Arguments of `destinations`.
+#[derive(Debug, Args)]
+pub struct DestinationsArgs {
+    /// The sensor's configuration.
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub config: PathBuf,
+    /// How to print the answers.
     #[arg(long, value_enum, default_value_t = ListFormat::Table)]
     pub format: ListFormat,
 }

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod bench;
+mod destinations;
 mod devices;
 mod explain;
 mod findings;
@@ -21,6 +22,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Read(args) => read::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Destinations(args) => destinations::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Findings(args) => findings::run(&args),
         Command::Bench(args) => bench::run(&args),
