@@ -7,6 +7,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eyot_client::ClientError;
@@ -68,6 +70,7 @@ pub struct Agent<'h> {
     /// The identity belongs to another machine: why.
     cloned: Option<&'static str>,
     told: health::platform::Told,
+    page_wanted: Option<Arc<AtomicBool>>,
 }
 
 /// How trying to activate goes.
@@ -105,12 +108,18 @@ impl<'h> Agent<'h> {
             renewal_after: Timestamp::from_seconds(0),
             cloned: None,
             told: health::platform::Told::default(),
+            page_wanted: None,
         }
     }
 
     /// What keeps the adapters as they should be, for whoever hears of changes between rounds.
     pub fn keeper(&self) -> Rc<RefCell<Keeper>> {
         Rc::clone(&self.keeper)
+    }
+
+    /// Who is told whether the settings want the local page.
+    pub fn tell_page(&mut self, wanted: Arc<AtomicBool>) {
+        self.page_wanted = Some(wanted);
     }
 
     /// Whether somebody is activating this machine by hand. The daemon stands aside meanwhile: it knows nothing of that
@@ -135,6 +144,10 @@ impl<'h> Agent<'h> {
         let mut identity = self.own_identity()?;
         let gathered = self.gather(identity.is_some());
         let resolved = gathered.resolve();
+        if let Some(wanted) = &self.page_wanted {
+            // settings that cannot be used are a reason for a page
+            wanted.store(resolved.as_ref().map_or(true, |d| d.settings.page), Ordering::Relaxed);
+        }
         let (listening, activation, problem) = match &resolved {
             Err(problem) => (Listening::default(), Activation::Unknown, Some(problem.to_string())),
             Ok(Decided { settings, token_problem, .. }) => {
@@ -196,6 +209,7 @@ impl<'h> Agent<'h> {
         }
         if let (Ok(resolved), None, None) = (&resolved, &identity, self.cloned) {
             if sensor::does_without_portal(&resolved.settings) {
+                self.keep_settings(&gathered)?;
                 running = self.keep_sensor_running(&resolved.settings, &listening, None)?;
             } else if sensor::is_without_portal(self.host)? && sensor::stop(self.host)? {
                 tracing::info!("eyot-sensor told to stop");
@@ -374,9 +388,7 @@ impl<'h> Agent<'h> {
         if self.forgotten.as_ref() == Some(&done) {
             return Ok(());
         }
-        if let Some(kept) = gathered.to_keep() {
-            self.host.write(paths::KEPT_SETTINGS, kept.to_toml().as_bytes(), Access::Root)?;
-        }
+        self.keep_settings(gathered)?;
         let list: Vec<String> = done.0.iter().cloned().collect();
         let before = forget::Forgotten::load(self.host)?;
         let record = forget::forget(self.host, &list)?;
@@ -384,6 +396,14 @@ impl<'h> Agent<'h> {
             tracing::info!("{}", record.text());
         }
         self.forgotten = Some(done);
+        Ok(())
+    }
+
+    /// What the seed said besides the token outlives it.
+    fn keep_settings(&self, gathered: &Gathered) -> Result<(), HostError> {
+        if let Some(kept) = gathered.to_keep() {
+            self.host.write(paths::KEPT_SETTINGS, kept.to_toml().as_bytes(), Access::Root)?;
+        }
         Ok(())
     }
 
