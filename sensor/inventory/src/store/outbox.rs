@@ -89,13 +89,32 @@ impl Store {
     /// # Errors
     /// When SQLite cannot write.
     pub fn queue_health(&mut self, status: &SensorStatus) -> Result<(), StoreError> {
-        let failed = StoreError::step("queue the status");
-        let content = Content::Health { health: Box::new(status.clone()) };
-        let text = serde_json::to_string(&content).map_err(|source| StoreError::Record { source })?;
+        self.queue(&[Content::Health { health: Box::new(status.clone()) }], status.at)
+    }
+
+    /// Queues these for every destination but the portal, all or none. A newer record of a device or finding takes the
+    /// place of the one that waits.
+    ///
+    /// # Errors
+    /// When SQLite cannot write.
+    pub fn queue(&mut self, contents: &[Content], now: Timestamp) -> Result<(), StoreError> {
+        self.queue_within(contents, now, MAX_SPOOLED)
+    }
+
+    fn queue_within(&mut self, contents: &[Content], now: Timestamp, most: u64) -> Result<(), StoreError> {
+        let failed = StoreError::step("queue records");
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
-        put(&transaction, HEALTH, &status.at.0.to_string(), &text, status.at)?;
-        enforce_bound(&transaction, MAX_SPOOLED)?;
+        for content in contents {
+            let text = serde_json::to_string(content).map_err(|source| StoreError::Record { source })?;
+            let (kind, key) = match content {
+                Content::Health { health } => (HEALTH, health.at.0.to_string()),
+                Content::Finding { finding } => (FINDING, finding.id.clone()),
+                Content::Device { device } => (DEVICE, device.mac.to_string()),
+            };
+            put(&transaction, kind, &key, &text, now)?;
+        }
+        enforce_bound(&transaction, most)?;
         transaction.commit().map_err(&failed)
     }
 }
@@ -339,6 +358,14 @@ mod tests {
         batch.records.iter().map(frames).collect()
     }
 
+    fn finding(id: &str) -> eyot_contract::Finding {
+        serde_json::from_value(serde_json::json!({
+            "id": id, "kind": "port_scan", "severity": "low", "mac": null, "summary": "a scan", "count": 1,
+            "first_seen": "2026-01-01T00:00:00Z", "last_seen": "2026-01-01T00:00:00Z",
+        }))
+        .unwrap()
+    }
+
     fn put_device(store: &Store, n: u8, count: u64) {
         let (mac, text) = device(n, count);
         super::put_device(&store.connection, mac, &text, Timestamp(i64::from(n))).unwrap();
@@ -416,5 +443,57 @@ mod tests {
         }
         let mut a = Outbox::open(&path, "a").unwrap();
         assert_eq!(frames(&a.next(9, Timestamp(9)).unwrap().unwrap()), [(2, 1)], "the newest stays");
+    }
+
+    /// The same as `scripts/bench uplink` does with a month, in small: what it holds is bounded all the time, no device is
+    /// lost, and what was given up is counted.
+    #[test]
+    fn hours_without_a_destination_cost_telemetry_and_old_findings_only() {
+        const BOUND: u64 = 300;
+        const DEVICES: u8 = 200;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("i.sqlite");
+        let mut store = Store::open(&path).unwrap();
+        store.set_destinations(false, &["a"]).unwrap();
+        let mut outbox = Outbox::open(&path, "a").unwrap();
+        let (mut changes, mut others) = (0_u64, 0);
+        for minute in 0..6 * 60 {
+            let now = Timestamp::from_seconds(minute * 60);
+            let mut contents: Vec<Content> = (0..20)
+                .map(|_| {
+                    let (_, text) = device((changes % u64::from(DEVICES)) as u8, changes);
+                    changes += 1;
+                    Content::Device { device: Box::new(serde_json::from_str(&text).unwrap()) }
+                })
+                .collect();
+            contents.push(Content::Finding { finding: Box::new(finding(&format!("f{minute:04}"))) });
+            others += 1;
+            if minute % 5 == 0 {
+                let status = SensorStatus { at: now, ..SensorStatus::default() };
+                contents.push(Content::Health { health: Box::new(status) });
+                others += 1;
+            }
+            store.queue_within(&contents, now, BOUND).unwrap();
+            assert!(outbox.state().unwrap().waiting <= BOUND);
+        }
+        let state = outbox.state().unwrap();
+        assert_eq!((state.waiting, state.dropped), (BOUND, others - (BOUND - u64::from(DEVICES))));
+        let (mut latest, mut findings) = (Vec::new(), Vec::new());
+        while let Some(batch) = outbox.next(64, Timestamp(0)).unwrap() {
+            for content in batch.records {
+                match content {
+                    Content::Device { device } => latest.push((device.mac.0[5], device.frames)),
+                    Content::Finding { finding } => findings.push(finding.id),
+                    Content::Health { .. } => panic!("telemetry goes first"),
+                }
+            }
+            outbox.acknowledge().unwrap();
+        }
+        latest.sort_unstable();
+        let expected: Vec<_> =
+            (0..DEVICES).map(|n| (n, changes - u64::from(DEVICES) + u64::from(n))).collect();
+        assert_eq!(latest, expected, "the latest record of every device");
+        let expected: Vec<_> = (260..360).map(|minute| format!("f{minute:04}")).collect();
+        assert_eq!(findings, expected, "the newest");
     }
 }
