@@ -58,12 +58,6 @@ pub const SENSOR_PROXY_CERTIFICATE: &str = "/etc/eyot/proxy-certificate.pem";
 pub const SENSOR_PROXY_KEY: &str = "/etc/eyot/proxy-key.pem";
 /// The operator's additional CAs, for the sensor.
 pub const SENSOR_EXTRA_CA: &str = "/etc/eyot/extra-ca.pem";
-/// What the sensor has learnt.
-pub const SENSOR_STATE_DIR: &str = "/var/lib/eyot-sensor";
-/// The sensor's own account of itself.
-pub const SENSOR_STATUS: &str = "/run/eyot-sensor/status.json";
-
-/// The proxy, for apt.
 /// The symmetric key of the enrolment at Azure, for the sensor.
 pub const SENSOR_AZURE_KEY: &str = "/etc/eyot/azure-key";
 /// The connection string of the event hub, for the sensor.
@@ -72,6 +66,12 @@ pub const SENSOR_EVENT_HUB: &str = "/etc/eyot/azure-event-hub";
 pub const SENSOR_BUNDLES: &str = "/var/lib/eyot-sensor/bundles";
 /// The names at Azure that its own services told of, as the firewall has to let them through.
 pub const AZURE_NAMES: &str = "/var/lib/eyot/azure.json";
+/// What the sensor has learnt.
+pub const SENSOR_STATE_DIR: &str = "/var/lib/eyot-sensor";
+/// The sensor's own account of itself.
+pub const SENSOR_STATUS: &str = "/run/eyot-sensor/status.json";
+
+/// The proxy, for apt.
 pub const APT_PROXY: &str = "/etc/apt/apt.conf.d/95eyot-proxy";
 
 /// Volatile state.

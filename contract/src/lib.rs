@@ -42,8 +42,8 @@ pub use pin::{CaPin, PinError};
 pub use report::{BatchAcknowledged, DeviceBatch, MAX_BATCH_DEVICES, MAX_BATCH_FINDINGS};
 pub use seed::{Seed, SEED_FILE, SEED_PATH, VOLUME_LABEL};
 pub use status::{
-    DestinationCheck, DestinationStatus, InterfaceStatus, Refused, SensorStatus, SpoolStatus, UploadError, UploadState,
-    UploadStatus,
+    DestinationCheck, DestinationStatus, InterfaceStatus, Refused, SensorStatus, SpoolStatus, UploadError,
+    UploadState, UploadStatus,
 };
 pub use threats::{ThreatListPart, ThreatListRequest, MAX_THREAT_PART};
 pub use timestamp::Timestamp;

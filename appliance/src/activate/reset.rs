@@ -10,16 +10,19 @@ use crate::paths;
 
 /// What holds secrets.
 const SECRET_DIRS: [&str; 2] = [paths::IDENTITY_DIR, paths::NEXT_IDENTITY_DIR];
-const SECRET_FILES: [&str; 7] = [
+const SECRET_FILES: [&str; 9] = [
     paths::LOCAL_SETTINGS,
     paths::PAGE_SETTINGS,
     paths::PAGE_BEFORE,
     paths::SEED_SETTINGS,
     paths::KEPT_SETTINGS,
     paths::SENSOR_PROXY_PASSWORD,
+    paths::SENSOR_AZURE_KEY,
+    paths::SENSOR_EVENT_HUB,
     paths::PAGE_CERTIFICATE,
 ];
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
+    paths::AZURE_NAMES,
     paths::SENSOR_CONFIG,
     paths::SENSOR_EXTRA_CA,
     paths::TIMESYNCD,

@@ -14,6 +14,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
 
 mod adapters;
+mod azure;
 #[path = "../../../contract/client/tests/double/mod.rs"]
 mod double;
 mod servers;
@@ -27,6 +28,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use adapters::ADAPTERS;
+use azure::AZURE;
 use situations::{Situation, SITUATIONS};
 
 /// Situations at once: they wait far more than they compute.
@@ -41,8 +43,13 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let words: Vec<&String> = arguments.iter().filter(|a| !a.starts_with("--")).collect();
-    let chosen =
-        || ADAPTERS.iter().chain(SITUATIONS).filter(|s| words.iter().all(|w| s.name.contains(w.as_str())));
+    let chosen = || {
+        ADAPTERS
+            .iter()
+            .chain(AZURE)
+            .chain(SITUATIONS)
+            .filter(|s| words.iter().all(|w| s.name.contains(w.as_str())))
+    };
     if arguments.iter().any(|a| a == "--list") {
         chosen().for_each(|s| println!("{}", s.name));
         return ExitCode::SUCCESS;

@@ -84,10 +84,7 @@ pub(super) fn azure(text: &dyn Fn(&'static str) -> Option<String>) -> Result<Opt
             provisioning_host: text("azure.provisioning_host").unwrap_or_default(),
         }),
         _ => {
-            return Err(wrong(
-                "azure.key",
-                "azure.id_scope, azure.registration_id and azure.key go together",
-            ))
+            return Err(wrong("azure.key", "azure.id_scope, azure.registration_id and azure.key go together"))
         }
     };
     let event_hub = event_hub(text)?;
@@ -111,7 +108,8 @@ fn event_hub(text: &dyn Fn(&'static str) -> Option<String>) -> Result<Option<Azu
     };
     if let Some(endpoint) = part("Endpoint") {
         let host = endpoint.strip_prefix("sb://").map(|h| h.trim_end_matches('/')).filter(|h| is_host(h));
-        let host = host.ok_or_else(|| wrong(KEY, "the connection string's Endpoint is not sb://namespace/"))?;
+        let host =
+            host.ok_or_else(|| wrong(KEY, "the connection string's Endpoint is not sb://namespace/"))?;
         if part("SharedAccessKeyName").is_none() || part("SharedAccessKey").is_none() {
             return Err(wrong(KEY, "the connection string has no SharedAccessKeyName or SharedAccessKey"));
         }
@@ -131,15 +129,16 @@ fn event_hub(text: &dyn Fn(&'static str) -> Option<String>) -> Result<Option<Azu
     }
     let expected = "namespace.servicebus.windows.net/hub is expected";
     let place = place.ok_or_else(|| wrong(PLACE, expected))?;
-    let (host, name) =
-        place.split_once('/').filter(|(h, n)| is_host(h) && is_name(n)).ok_or_else(|| wrong(PLACE, expected))?;
+    let (host, name) = place
+        .split_once('/')
+        .filter(|(h, n)| is_host(h) && is_name(n))
+        .ok_or_else(|| wrong(PLACE, expected))?;
     let policy = text("azure.event_hub_policy").unwrap_or_default();
     if key.contains(';') || policy.contains(';') {
         return Err(wrong(KEY, "a key or policy has no semicolon; is it a part of a connection string?"));
     }
-    let connection = format!(
-        "Endpoint=sb://{host}/;SharedAccessKeyName={policy};SharedAccessKey={key};EntityPath={name}"
-    );
+    let connection =
+        format!("Endpoint=sb://{host}/;SharedAccessKeyName={policy};SharedAccessKey={key};EntityPath={name}");
     Ok(Some(AzureEventHub { host: host.to_owned(), connection }))
 }
 
