@@ -2,6 +2,7 @@
 //! lengths.
 
 use crate::cursor::Cursor;
+use crate::value::push_decimal;
 
 pub(crate) const INTEGER: u8 = 0x02;
 pub(crate) const OCTET_STRING: u8 = 0x04;
@@ -88,7 +89,7 @@ fn length(cursor: &mut Cursor<'_>) -> Option<usize> {
 
 /// An object identifier in dotted form.
 pub(crate) fn object_id(value: &[u8]) -> Option<String> {
-    let mut out = String::new();
+    let mut out = String::with_capacity(value.len() * 3);
     let mut arc = 0_u64;
     let mut arcs = 0;
     for byte in value {
@@ -99,11 +100,11 @@ pub(crate) fn object_id(value: &[u8]) -> Option<String> {
         if arcs == 0 {
             // the first two arcs share a number
             let first = (arc / 40).min(2);
-            out = format!("{first}.{}", arc - first * 40);
-        } else {
-            out.push('.');
-            out.push_str(&arc.to_string());
+            push_decimal(&mut out, first);
+            arc -= first * 40;
         }
+        out.push('.');
+        push_decimal(&mut out, arc);
         arc = 0;
         arcs += 1;
         if arcs > MAX_ARCS {

@@ -72,6 +72,8 @@ pub struct Summary {
     pub opening: Option<Opening>,
     /// The innermost tunnel it came in. Everything else here is of what was inside.
     pub tunnel: Option<Tunnel>,
+    /// This is the outside of a tunnel: who carried a frame that has a summary of its own.
+    pub outside: bool,
     /// The same frame passed a moment ago, and was counted and read then.
     pub duplicate: bool,
     /// Less was captured than was sent.
@@ -161,6 +163,8 @@ struct Core {
     fragments: Fragments,
     flows: Flows,
     counters: Counters,
+    /// Of the latest frame, as far as it came in tunnels whose ends belong to the network.
+    outsides: Vec<Summary>,
 }
 
 /// Where readings go.
@@ -180,6 +184,7 @@ impl Dissector {
                 fragments: Fragments::default(),
                 flows: Flows::new(&limits),
                 counters: Counters { protocols, ..Counters::default() },
+                outsides: Vec::with_capacity(MAX_TUNNELS),
             },
         }
     }
@@ -189,6 +194,7 @@ impl Dissector {
     pub fn frame(&mut self, frame: &Frame<'_>, sink: &mut impl FnMut(&Observation<'_>)) -> Summary {
         let Self { dispatch, core } = self;
         core.counters.frames += 1;
+        core.outsides.clear();
         let cut = usize::try_from(frame.wire_len).is_ok_and(|length| frame.bytes.len() < length);
         let Some(link) = link::read(frame) else {
             core.counters.unknown_link += 1;
@@ -198,6 +204,13 @@ impl Dissector {
         let summary = core.link(dispatch, frame, &link, cut, sink);
         core.counters.truncated += u64::from(summary.truncated);
         summary
+    }
+
+    /// Who carried the latest frame, from the outside inwards: the tunnels it came in, but for mirrors, whose ends have
+    /// nothing to do with what they show. No readings belong to them.
+    #[inline]
+    pub fn outsides(&self) -> &[Summary] {
+        &self.core.outsides
     }
 
     /// Counts since the start.
@@ -242,7 +255,10 @@ impl Core {
                     self.assembled(dispatch, frame, protocol, &bytes, &mut summary, sink);
                     return summary;
                 }
-                Round::Inside(inside) => link = enter(&inside, &link, cut, &mut summary),
+                Round::Inside(inside) => {
+                    self.leave(&inside, &summary);
+                    link = enter(&inside, &link, cut, &mut summary);
+                }
             }
         }
         // the innermost of too many is what it is: nobody's
@@ -306,6 +322,13 @@ impl Core {
         summary.duplicate
     }
 
+    /// Remembers who carried what is inside.
+    fn leave(&mut self, inside: &Inside<'_>, outside: &Summary) {
+        if !inside.kind.is_mirror() {
+            self.outsides.push(Summary { outside: true, ..*outside });
+        }
+    }
+
     fn piece(&mut self, frame: &Frame<'_>, piece: &Piece<'_>, summary: &Summary) -> Option<Vec<u8>> {
         if !piece.whole {
             return None;
@@ -350,6 +373,7 @@ impl Core {
             kind: Kind::EtherType(ETHERTYPE_IPV4),
             payload: bytes,
         };
+        self.leave(&inside, summary);
         let link = enter(&inside, &outer, false, summary);
         self.round(dispatch, frame, &link, summary, sink);
     }

@@ -33,6 +33,9 @@ const MAX_ATTEMPTS: u8 = 16;
 /// Segments beyond a gap after which the missing one is taken to be lost to the mirror.
 const MAX_BEYOND_GAP: u8 = 3;
 
+/// Memory that a buffer keeps while nobody uses it, in bytes: a request's head or a server's first flight.
+const MAX_KEPT: usize = 6 * 1024;
+
 /// First byte of a TLS record that begins a handshake.
 const TLS_HANDSHAKE: u8 = 22;
 
@@ -452,8 +455,12 @@ impl Flows {
         let number = std::mem::replace(&mut direction.buffer, NO_BUFFER);
         if let Some(buffer) = self.buffers.get_mut(usize::from(number)) {
             buffer.owner = None;
-            // the memory goes too: a burst must not hold it for ever
-            buffer.bytes = Vec::new();
+            // much memory goes too: a burst must not hold it for ever
+            if buffer.bytes.capacity() > MAX_KEPT {
+                buffer.bytes = Vec::new();
+            } else {
+                buffer.bytes.clear();
+            }
             self.free.push(number);
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! Lines end in CR LF or in LF alone. A line that is not whole is not read: half a product name misleads.
 
+use memchr::{memchr, memchr2_iter};
+
 /// Lines looked at in one head.
 const MAX_LINES: usize = 128;
 
@@ -45,7 +47,7 @@ impl<'a> Head<'a> {
         })
         .take(MAX_LINES)
         .filter_map(|text| {
-            let colon = text.iter().position(|b| *b == b':')?;
+            let colon = memchr(b':', text)?;
             let (name, value) = text.split_at_checked(colon)?;
             let name = name.trim_ascii_end();
             (!name.is_empty() && !name.starts_with(b" ") && !name.starts_with(b"\t"))
@@ -61,7 +63,7 @@ impl<'a> Head<'a> {
 
 /// One line without its end, and what follows it.
 fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = bytes.iter().position(|b| *b == b'\n')?;
+    let end = memchr(b'\n', bytes)?;
     let (text, rest) = bytes.split_at_checked(end)?;
     Some((text.strip_suffix(b"\r").unwrap_or(text), rest.get(1..)?))
 }
@@ -74,7 +76,11 @@ pub(crate) fn words(start: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 
 /// Where `needle` begins in `bytes`, in any ASCII case.
 pub(crate) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    bytes.windows(needle.len()).position(|window| window.eq_ignore_ascii_case(needle))
+    let first = *needle.first()?;
+    let last = bytes.len().checked_sub(needle.len())?;
+    let starts = bytes.get(..=last)?;
+    memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), starts)
+        .find(|at| bytes.get(*at..at + needle.len()).is_some_and(|text| text.eq_ignore_ascii_case(needle)))
 }
 
 #[cfg(test)]

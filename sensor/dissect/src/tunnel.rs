@@ -5,8 +5,8 @@
 //!   IPv4 and IPv6 in either (RFC 2003, 4213).
 //! * Over UDP: VXLAN (RFC 7348), GENEVE (RFC 8926), TZSP, the data channel of CAPWAP (RFC 5415, 5416).
 //!
-//! What is inside is read in place of what is outside: an exporter of a mirror is no device of the network it mirrors. A
-//! tunnel that carries bare packets has no link addresses inside; then those outside stay, as those of the machine
+//! What is inside is read in place of what is outside: an exporter of a mirror is no device of the network it mirrors. The
+//! ends of all other tunnels are devices of this network; the dissector says of them that they were there. A tunnel that carries bare packets has no link addresses inside; then those outside stay, as those of the machine
 //! that sent the packet on. How deep tunnels are followed is the dissector's to bound.
 
 use std::net::IpAddr;
@@ -86,6 +86,13 @@ pub enum TunnelKind {
     Tzsp,
     /// Data channel between access point and controller.
     Capwap,
+}
+
+impl TunnelKind {
+    /// Whether it carries what a mirror port shows somewhere else, rather than this network's own traffic.
+    pub fn is_mirror(self) -> bool {
+        matches!(self, Self::Erspan | Self::Tzsp)
+    }
 }
 
 /// The innermost tunnel that a frame came in.

@@ -50,13 +50,36 @@ fn trim(bytes: &[u8]) -> &[u8] {
 
 /// Lower-case hexadecimal, for identifiers that are not text.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .take(MAX_VALUE_BYTES / 2)
-        .flat_map(|b| [b >> 4, b & 15])
-        .filter_map(|nibble| DIGITS.get(usize::from(nibble)).map(|d| char::from(*d)))
-        .collect()
+    let bytes = bytes.get(..MAX_VALUE_BYTES / 2).unwrap_or(bytes);
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        push_hex(&mut out, *byte);
+    }
+    out
+}
+
+/// Adds a byte in hexadecimal.
+pub(crate) fn push_hex(out: &mut String, byte: u8) {
+    for nibble in [byte >> 4, byte & 15] {
+        out.push(char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }));
+    }
+}
+
+/// Adds a number in decimal. The formatter does the same with ten times the work, and lists of numbers are what many
+/// devices say of themselves.
+pub(crate) fn push_decimal(out: &mut String, mut number: u64) {
+    // the longest has 20 digits
+    let mut digits = [0_u8; 20];
+    let mut length = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+        length += 1;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend(digits.iter().skip(20 - length).map(|digit| char::from(*digit)));
 }
 
 /// Printable ASCII from end to end, and something at all.
@@ -83,7 +106,7 @@ pub(crate) fn join_decimal(codes: impl IntoIterator<Item = u8>) -> String {
         if !out.is_empty() {
             out.push(',');
         }
-        out.push_str(&code.to_string());
+        push_decimal(&mut out, code.into());
     }
     out
 }
@@ -129,6 +152,11 @@ mod tests {
         assert_eq!(hex(&[0, 0x1f, 0xff]), "001fff");
         assert_eq!(join_decimal([1, 3, 255]), "1,3,255");
         assert_eq!(hex(&[0; 4000]).len(), MAX_VALUE_BYTES);
+        for number in [0, 7, 10, 99, 100, 65_535, u64::MAX] {
+            let mut out = "x".to_owned();
+            push_decimal(&mut out, number);
+            assert_eq!(out, format!("x{number}"));
+        }
     }
 
     #[test]

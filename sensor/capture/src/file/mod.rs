@@ -7,11 +7,14 @@
 
 mod damage;
 mod format;
+mod mapping;
 mod pcap;
 mod pcapng;
 mod unpack;
 mod window;
 
+#[cfg(test)]
+mod mapping_tests;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +29,7 @@ use eyot_contract::Timestamp;
 pub use damage::{Damage, OpenError};
 
 use crate::{Frame, LinkType, Pulled, Source, SourceError, Statistics, Stop};
+use mapping::Mapping;
 use window::Window;
 
 /// A capture file being read.
@@ -49,6 +53,10 @@ impl Position {
     /// Bytes read of the file as it lies on disk (compressed, if it is).
     pub fn bytes(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, bytes: u64) {
+        self.0.store(bytes, Ordering::Relaxed);
     }
 }
 
@@ -86,8 +94,19 @@ impl FileSource {
         let failed = |source| OpenError::Io { path: path.to_owned(), source };
         let file = File::open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
-        let size = metadata.is_file().then_some(metadata.len());
-        Self::read_from(path, size, file)
+        if !metadata.is_file() {
+            return Self::read_from(path, None, file);
+        }
+        let size = Some(metadata.len());
+        match Mapping::of(file, metadata.len()) {
+            Ok(mapping) if !unpack::is_packed(mapping.bytes()) => {
+                let position = Position::default();
+                position.set(mapping.end());
+                Self::begin(path, size, Window::over(mapping, position.clone()), position, false)
+            }
+            Ok(mapping) => Self::read_from(path, size, mapping.into_file()),
+            Err(file) => Self::read_from(path, size, file),
+        }
     }
 
     /// Reads a capture from any stream, a pipe for instance; `path` is the name that messages use.
@@ -107,7 +126,16 @@ impl FileSource {
         let counted = Counted { input, position: position.clone() };
         let (unpacked, compressed) =
             unpack::unpacked(counted).map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
-        let mut window = Window::new(unpacked);
+        Self::begin(path, size, Window::new(unpacked), position, compressed)
+    }
+
+    fn begin(
+        path: &Path,
+        size: Option<u64>,
+        mut window: Window,
+        position: Position,
+        compressed: bool,
+    ) -> Result<Self, OpenError> {
         let reader = recognise(path, &mut window, compressed)?;
         Ok(Self {
             path: path.to_owned(),
@@ -172,6 +200,7 @@ impl Source for FileSource {
             };
             match next {
                 Ok(Next::Record(record)) => {
+                    self.window.prefetch(record.length);
                     let whole = self.window.peek(record.length);
                     let bytes = &whole[record.start..record.start + record.captured];
                     each(&Frame {

@@ -12,6 +12,11 @@ const CHUNK: usize = 1 << 18;
 /// Bytes asked of the zstd decoder at once: it gives nothing of a request that meets damage, so requests are small.
 const ZSTD_STEP: usize = 1 << 16;
 
+/// Whether these are the first bytes of a compressed stream.
+pub fn is_packed(head: &[u8]) -> bool {
+    head.starts_with(&MAGIC_GZIP) || head.starts_with(&MAGIC_ZSTD)
+}
+
 /// The stream without its compression, and whether there was one.
 ///
 /// # Errors

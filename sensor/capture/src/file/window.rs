@@ -1,28 +1,59 @@
 //! A sliding window over a byte stream: asks for so many bytes in a row, lends them, moves on.
 //!
-//! One buffer for the whole file; bytes are moved only when a record straddles its end, which happens once a quarter of a mebibyte.
-//! A memory map would save that move but dies of a signal when somebody truncates the file under it, and cannot read a
-//! compressed file or a pipe.
+//! A plain file's bytes are lent where the kernel keeps them ([`mapping`](super::mapping)), as long as that is safe. All
+//! others go through one buffer; they are moved only when a record straddles its end, which happens once a quarter of a mebibyte.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
+
+use super::mapping::Mapping;
+use super::Position;
 
 /// Bytes asked of the file at once: few enough to stay in a processor's second-level cache until they are looked at.
 const CHUNK: usize = 1 << 18;
 
 /// The window.
 pub struct Window {
-    input: Box<dyn Read + Send>,
-    buffer: Vec<u8>,
+    store: Store,
     start: usize,
     end: usize,
     consumed: u64,
     failure: Option<io::Error>,
 }
 
+enum Store {
+    /// A buffer, and where more comes from.
+    Read { buffer: Vec<u8>, input: Box<dyn Read + Send> },
+    /// Of the file, and how far it has been looked at.
+    Mapped(Mapping, Position),
+}
+
+impl Store {
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Mapped(mapping, _) => mapping.bytes(),
+            Self::Read { buffer, .. } => buffer,
+        }
+    }
+}
+
 impl Window {
     /// A window at the start of `input`.
     pub fn new(input: Box<dyn Read + Send>) -> Self {
-        Self { input, buffer: vec![0; CHUNK], start: 0, end: 0, consumed: 0, failure: None }
+        let store = Store::Read { buffer: vec![0; CHUNK], input };
+        Self { store, start: 0, end: 0, consumed: 0, failure: None }
+    }
+
+    /// A window at the start of a mapped file, which keeps `position` up to date.
+    pub fn over(mapping: Mapping, position: Position) -> Self {
+        let end = mapping.bytes().len();
+        Self { store: Store::Mapped(mapping, position), start: 0, end, consumed: 0, failure: None }
+    }
+
+    /// Whether the bytes are lent where the kernel keeps them.
+    #[cfg(test)]
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.store, Store::Mapped(..))
     }
 
     /// The next `wanted` bytes, or fewer where the stream ends or fails first.
@@ -31,7 +62,15 @@ impl Window {
         if self.end - self.start < wanted {
             self.fill(wanted);
         }
-        &self.buffer[self.start..self.end.min(self.start + wanted)]
+        &self.store.bytes()[self.start..self.end.min(self.start + wanted)]
+    }
+
+    /// What comes after the next `count` bytes will be looked at soon.
+    #[inline]
+    pub fn prefetch(&self, count: usize) {
+        if let Store::Mapped(mapping, _) = &self.store {
+            mapping.prefetch(self.start + count);
+        }
     }
 
     /// Moves on by `count` bytes, which must have been peeked at.
@@ -70,14 +109,28 @@ impl Window {
         if self.failure.is_some() {
             return;
         }
-        self.buffer.copy_within(self.start..self.end, 0);
+        if let Store::Mapped(mapping, position) = &mut self.store {
+            let offset = mapping.first() + self.start as u64;
+            if mapping.is_last() {
+                return;
+            }
+            if mapping.advance(offset, wanted) {
+                self.start = usize::try_from(offset - mapping.first()).unwrap_or_default();
+                self.end = mapping.bytes().len();
+                position.set(mapping.end());
+                return;
+            }
+            self.read_on(offset);
+        }
+        let Store::Read { buffer, input } = &mut self.store else { return };
+        buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
-        if self.buffer.len() < wanted {
-            self.buffer.resize(wanted, 0);
+        if buffer.len() < wanted {
+            buffer.resize(wanted, 0);
         }
         while self.end < wanted {
-            match self.input.read(&mut self.buffer[self.end..]) {
+            match input.read(&mut buffer[self.end..]) {
                 Ok(0) => return,
                 Ok(count) => self.end += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -88,8 +141,25 @@ impl Window {
             }
         }
     }
-}
 
+    /// Gives up the mapping: the file is read from `offset` on.
+    fn read_on(&mut self, offset: u64) {
+        let nothing: Box<dyn Read + Send> = Box::new(io::empty());
+        let reading = Store::Read { buffer: vec![0; CHUNK], input: nothing };
+        let Store::Mapped(mapping, position) = std::mem::replace(&mut self.store, reading) else { return };
+        (self.start, self.end) = (0, 0);
+        let mut file = mapping.into_file();
+        match file.seek(SeekFrom::Start(offset)) {
+            Ok(_) => {
+                position.set(offset);
+                if let Store::Read { input, .. } = &mut self.store {
+                    *input = Box::new(super::Counted { input: file, position });
+                }
+            }
+            Err(error) => self.failure = Some(error),
+        }
+    }
+}
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use crate::cursor::Cursor;
 use crate::packet::Packet;
 use crate::readings::Readings;
 use crate::registry::Outcome;
-use crate::value::{clean, hex};
+use crate::value::{clean, hex, push_decimal};
 use crate::{Carrier, Field, Protocol};
 use parser::Side;
 
@@ -64,8 +64,14 @@ fn client_option(code: u16, value: &[u8], readings: &mut Readings<'_>) {
         option::CLIENT_ID => readings.text(Field::Dhcp6Duid, &hex(value)),
         option::REQUESTS => {
             let mut cursor = Cursor::new(value);
-            let codes: Vec<_> = std::iter::from_fn(|| cursor.u16()).map(|code| code.to_string()).collect();
-            readings.text(Field::Dhcp6Requests, &codes.join(","));
+            let mut codes = String::with_capacity(value.len() * 2);
+            while let Some(code) = cursor.u16() {
+                if !codes.is_empty() {
+                    codes.push(',');
+                }
+                push_decimal(&mut codes, code.into());
+            }
+            readings.text(Field::Dhcp6Requests, &codes);
         }
         option::USER_CLASS => {
             parser::strings(value).for_each(|class| readings.bytes(Field::Dhcp6UserClass, class));

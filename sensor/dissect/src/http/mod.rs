@@ -72,10 +72,21 @@ fn read(stream: &mut Stream<'_>, readings: &mut Readings<'_>) -> Verdict {
 }
 
 fn request(head: &Head<'_>, packet: &Packet<'_>, readings: &mut Readings<'_>) {
-    if let Some(agent) = head.get("user-agent") {
+    let (mut agent, mut host, mut authorization) = (None, None, None);
+    for (name, value) in head.headers() {
+        let place = match name.len() {
+            4 if name.eq_ignore_ascii_case(b"host") => &mut host,
+            10 if name.eq_ignore_ascii_case(b"user-agent") => &mut agent,
+            13 if name.eq_ignore_ascii_case(b"authorization") => &mut authorization,
+            _ => continue,
+        };
+        // of two the first counts
+        place.get_or_insert(value);
+    }
+    if let Some(agent) = agent {
         readings.bytes(Field::HttpUserAgent, agent);
     }
-    if let Some(host) = head.get("host") {
+    if let Some(host) = host {
         readings.bytes(Field::HttpHost, host);
     }
     let Some((method, target, _)) = words(head.start()) else { return };
@@ -85,7 +96,7 @@ fn request(head: &Head<'_>, packet: &Packet<'_>, readings: &mut Readings<'_>) {
     if packet.destination_ip.is_some_and(|ip| is_local(&ip)) {
         readings.about(packet.destination, packet.destination_ip);
         readings.bytes(Field::HttpServed, path);
-        if let Some(kind) = head.get("authorization").and_then(credentials::kind) {
+        if let Some(kind) = authorization.and_then(credentials::kind) {
             readings.text(Field::HttpBasic, kind);
         }
         readings.about(packet.source, packet.source_ip);
@@ -94,15 +105,15 @@ fn request(head: &Head<'_>, packet: &Packet<'_>, readings: &mut Readings<'_>) {
 
 fn answer(head: &Head<'_>, readings: &mut Readings<'_>) {
     for (name, value) in head.headers() {
-        match name.to_ascii_lowercase().as_slice() {
-            b"server" => readings.bytes(Field::HttpServer, value),
-            b"x-powered-by" => readings.bytes(Field::HttpPoweredBy, value),
-            b"www-authenticate" => {
+        match name.len() {
+            6 if name.eq_ignore_ascii_case(b"server") => readings.bytes(Field::HttpServer, value),
+            12 if name.eq_ignore_ascii_case(b"x-powered-by") => readings.bytes(Field::HttpPoweredBy, value),
+            16 if name.eq_ignore_ascii_case(b"www-authenticate") => {
                 if let Some(realm) = realm(value) {
                     readings.bytes(Field::HttpRealm, realm);
                 }
             }
-            b"set-cookie" => {
+            10 if name.eq_ignore_ascii_case(b"set-cookie") => {
                 let name = value.split(|b| matches!(b, b'=' | b';')).next().unwrap_or_default();
                 readings.bytes(Field::HttpCookie, name);
             }

@@ -6,6 +6,7 @@
 
 mod parser;
 
+use crate::der::object_id;
 use crate::packet::Packet;
 use crate::readings::Readings;
 use crate::registry::Outcome;
@@ -22,20 +23,25 @@ pub(crate) const PROTOCOL: Protocol = Protocol {
 };
 
 /// Objects that name a product, without their instance: host resources, printer and entity MIB.
-const OBJECTS: &[&str] = &[
-    "1.3.6.1.2.1.25.3.2.1.3.",
-    "1.3.6.1.2.1.43.5.1.1.16.",
-    "1.3.6.1.2.1.43.5.1.1.17.",
-    "1.3.6.1.2.1.47.1.1.1.1.2.",
-    "1.3.6.1.2.1.47.1.1.1.1.8.",
-    "1.3.6.1.2.1.47.1.1.1.1.9.",
-    "1.3.6.1.2.1.47.1.1.1.1.10.",
-    "1.3.6.1.2.1.47.1.1.1.1.11.",
-    "1.3.6.1.2.1.47.1.1.1.1.12.",
-    "1.3.6.1.2.1.47.1.1.1.1.13.",
+const OBJECTS: &[&[u8]] = &[
+    &[0x2b, 6, 1, 2, 1, 25, 3, 2, 1, 3],
+    &[0x2b, 6, 1, 2, 1, 43, 5, 1, 1, 16],
+    &[0x2b, 6, 1, 2, 1, 43, 5, 1, 1, 17],
+    &[0x2b, 6, 1, 2, 1, 47, 1, 1, 1, 1, 2],
+    &[0x2b, 6, 1, 2, 1, 47, 1, 1, 1, 1, 8],
+    &[0x2b, 6, 1, 2, 1, 47, 1, 1, 1, 1, 9],
+    &[0x2b, 6, 1, 2, 1, 47, 1, 1, 1, 1, 10],
+    &[0x2b, 6, 1, 2, 1, 47, 1, 1, 1, 1, 11],
+    &[0x2b, 6, 1, 2, 1, 47, 1, 1, 1, 1, 12],
+    &[0x2b, 6, 1, 2, 1, 47, 1, 1, 1, 1, 13],
 ];
+/// The system group: description, object, name, location.
+const SYSTEM_DESCRIPTION: &[u8] = &[0x2b, 6, 1, 2, 1, 1, 1, 0];
+const SYSTEM_OBJECT: &[u8] = &[0x2b, 6, 1, 2, 1, 1, 2, 0];
+const SYSTEM_NAME: &[u8] = &[0x2b, 6, 1, 2, 1, 1, 5, 0];
+const SYSTEM_LOCATION: &[u8] = &[0x2b, 6, 1, 2, 1, 1, 6, 0];
 /// snmpTrapOID of SNMPv2 traps, and where makers' own begin.
-const TRAP_OID: &str = "1.3.6.1.6.3.1.1.4.1.0";
+const TRAP_OID: &[u8] = &[0x2b, 6, 1, 6, 3, 1, 1, 4, 1, 0];
 const ENTERPRISES: &str = "1.3.6.1.4.1.";
 /// Values read of one message.
 const MAX_VALUES: usize = 64;
@@ -69,23 +75,36 @@ fn read(packet: &Packet<'_>, readings: &mut Readings<'_>) -> Outcome {
         readings.text(Field::SnmpTrap, enterprise);
     }
     for (object, value) in message.values().take(MAX_VALUES) {
-        say(&object, &value, readings);
+        say(object, &value, readings);
     }
     Outcome::whole_if(message.whole)
 }
 
-fn say(object: &str, value: &Value<'_>, readings: &mut Readings<'_>) {
+/// Identifiers are compared in the form of the message (X.690 section 8.19), because most are asked about nothing here.
+fn say(object: &[u8], value: &Value<'_>, readings: &mut Readings<'_>) {
     match (object, value) {
-        ("1.3.6.1.2.1.1.1.0", Value::Text(text)) => readings.bytes(Field::SnmpDescription, text),
-        ("1.3.6.1.2.1.1.2.0", Value::Object(id)) => readings.text(Field::SnmpObjectId, id),
-        ("1.3.6.1.2.1.1.5.0", Value::Text(text)) => readings.bytes(Field::SnmpName, text),
-        ("1.3.6.1.2.1.1.6.0", Value::Text(text)) => readings.bytes(Field::SnmpLocation, text),
-        (TRAP_OID, Value::Object(id)) if id.starts_with(ENTERPRISES) => readings.text(Field::SnmpTrap, id),
-        (object, Value::Text(text))
-            if OBJECTS.iter().any(|known| object.starts_with(known)) && !text.is_empty() =>
-        {
-            readings.text(Field::SnmpObject, &format!("{object}={}", clean(text)));
+        (SYSTEM_DESCRIPTION, Value::Text(text)) => readings.bytes(Field::SnmpDescription, text),
+        (SYSTEM_OBJECT, Value::Object(id)) => {
+            if let Some(id) = object_id(id) {
+                readings.text(Field::SnmpObjectId, &id);
+            }
+        }
+        (SYSTEM_NAME, Value::Text(text)) => readings.bytes(Field::SnmpName, text),
+        (SYSTEM_LOCATION, Value::Text(text)) => readings.bytes(Field::SnmpLocation, text),
+        (TRAP_OID, Value::Object(id)) => {
+            if let Some(id) = object_id(id).filter(|id| id.starts_with(ENTERPRISES)) {
+                readings.text(Field::SnmpTrap, &id);
+            }
+        }
+        (object, Value::Text(text)) if !text.is_empty() && is_product(object) => {
+            if let Some(object) = object_id(object) {
+                readings.text(Field::SnmpObject, &format!("{object}={}", clean(text)));
+            }
         }
         _ => {}
     }
+}
+
+fn is_product(object: &[u8]) -> bool {
+    OBJECTS.iter().any(|known| object.len() > known.len() && object.starts_with(known))
 }

@@ -32,7 +32,7 @@ pub(super) enum Body {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value<'a> {
     Text(&'a [u8]),
-    Object(String),
+    Object(&'a [u8]),
     Other,
 }
 
@@ -52,15 +52,15 @@ pub(super) struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Object and value of each binding.
-    pub(super) fn values(&self) -> impl Iterator<Item = (String, Value<'a>)> + '_ {
+    /// Object and value of each binding, identifiers as they stand in the message.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&'a [u8], Value<'a>)> + '_ {
         self.bindings.into_iter().flatten().filter_map(|(tag, pair)| {
             let mut pair = Elements::new(pair);
-            let object = object_id(pair.expect(OBJECT_ID)?)?;
+            let object = pair.expect(OBJECT_ID)?;
             let (value_tag, value) = pair.next()?;
             let value = match value_tag {
                 OCTET_STRING => Value::Text(value),
-                OBJECT_ID => object_id(value).map_or(Value::Other, Value::Object),
+                OBJECT_ID => Value::Object(value),
                 _ => Value::Other,
             };
             (tag == SEQUENCE).then_some((object, value))

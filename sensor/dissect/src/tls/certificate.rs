@@ -103,21 +103,24 @@ pub(super) fn end_of_validity(certificate: &[u8]) -> Option<String> {
 
 fn part(pair: &[u8]) -> Option<String> {
     let mut elements = Elements::new(pair);
-    let id = object_id(elements.expect(OBJECT_ID)?)?;
+    let id = elements.expect(OBJECT_ID)?;
     let (tag, value) = elements.next()?;
-    let name = match id.as_str() {
-        "2.5.4.3" => "CN",
-        "2.5.4.5" => "serialNumber",
-        "2.5.4.6" => "C",
-        "2.5.4.7" => "L",
-        "2.5.4.8" => "ST",
-        "2.5.4.10" => "O",
-        "2.5.4.11" => "OU",
-        "2.5.4.12" => "title",
-        "1.2.840.113549.1.9.1" => "emailAddress",
-        "0.9.2342.19200300.100.1.1" => "UID",
-        "0.9.2342.19200300.100.1.25" => "DC",
-        other => other,
+    let name = match id {
+        // 2.5.4, the attribute types of X.520
+        [0x55, 4, 3] => "CN",
+        [0x55, 4, 5] => "serialNumber",
+        [0x55, 4, 6] => "C",
+        [0x55, 4, 7] => "L",
+        [0x55, 4, 8] => "ST",
+        [0x55, 4, 10] => "O",
+        [0x55, 4, 11] => "OU",
+        [0x55, 4, 12] => "title",
+        // 1.2.840.113549.1.9.1, PKCS #9
+        [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1] => "emailAddress",
+        // 0.9.2342.19200300.100.1, RFC 4519
+        [9, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 100, 1, 1] => "UID",
+        [9, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 100, 1, 25] => "DC",
+        other => &object_id(other)?,
     };
     let text = if tag == BMP_STRING {
         let units = value.chunks_exact(2).filter_map(|pair| Some(u16::from_be_bytes(pair.try_into().ok()?)));

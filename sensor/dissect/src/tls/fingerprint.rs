@@ -4,17 +4,18 @@
 //! SHA-256 of the sorted ciphers and of the sorted extensions with the signature algorithms. GREASE values (RFC 8701)
 //! are random and left out of both. The other methods of the JA4 family are under another licence and not here.
 
-use std::fmt::Write;
-
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
 use super::parser::{extension, ClientHello};
 use crate::cursor::Cursor;
-use crate::value::hex;
+use crate::value::{hex, push_decimal, push_hex};
 
 /// Characters of a hash that JA4 keeps, in bytes of the hash.
 const JA4_HASH_BYTES: usize = 6;
+/// Room for a browser's JA3 text, and for the signature algorithms of its JA4; longer ones grow.
+const JA3_TEXT: usize = 256;
+const JA4_SIGNATURES: usize = 64;
 /// What JA4 writes for a list with nothing in it.
 const JA4_NO_HASH: &str = "000000000000";
 
@@ -32,14 +33,17 @@ pub(super) fn ja3(hello: &ClientHello<'_>) -> String {
 fn ja3_text(hello: &ClientHello<'_>) -> String {
     let kinds = hello.extensions.iter().map(|(kind, _)| *kind).filter(|kind| !is_grease(*kind));
     let formats = hello.extension(extension::POINT_FORMATS).and_then(|v| v.get(1..)).unwrap_or_default();
-    format!(
-        "{},{},{},{},{}",
-        hello.version,
-        dashed(numbers(hello.ciphers)),
-        dashed(kinds),
-        dashed(list(hello, extension::GROUPS)),
-        dashed(formats.iter().map(|format| u16::from(*format))),
-    )
+    let mut out = String::with_capacity(JA3_TEXT);
+    push_decimal(&mut out, hello.version.into());
+    out.push(',');
+    push_dashed(&mut out, numbers(hello.ciphers));
+    out.push(',');
+    push_dashed(&mut out, kinds);
+    out.push(',');
+    push_dashed(&mut out, list(hello, extension::GROUPS));
+    out.push(',');
+    push_dashed(&mut out, formats.iter().map(|format| u16::from(*format)));
+    out
 }
 
 /// The JA4 fingerprint, `t13d1516h2_8daaf6152771_e5627efa2ab1`.
@@ -60,12 +64,9 @@ pub(crate) fn ja4(hello: &ClientHello<'_>, transport: Transport) -> String {
     kinds.retain(|kind| !matches!(*kind, extension::SERVER_NAME | extension::ALPN));
     kinds.sort_unstable();
     let mut of_extensions = hexadecimal(kinds.iter().copied());
-    if !kinds.is_empty() {
-        let signatures = hexadecimal(list(hello, extension::SIGNATURES));
-        if !signatures.is_empty() {
-            of_extensions.push('_');
-            of_extensions.push_str(&signatures);
-        }
+    if !kinds.is_empty() && list(hello, extension::SIGNATURES).next().is_some() {
+        of_extensions.push('_');
+        push_hexadecimal(&mut of_extensions, list(hello, extension::SIGNATURES));
     }
     format!("{prefix}_{}_{}", short_hash(&hexadecimal(ciphers.iter().copied())), short_hash(&of_extensions))
 }
@@ -114,25 +115,29 @@ pub(super) fn is_grease_offer(offer: &[u8]) -> bool {
     <[u8; 2]>::try_from(offer).is_ok_and(|pair| is_grease(u16::from_be_bytes(pair)))
 }
 
-fn dashed(numbers: impl Iterator<Item = u16>) -> String {
-    let mut out = String::new();
-    for number in numbers {
-        if !out.is_empty() {
+fn push_dashed(out: &mut String, numbers: impl Iterator<Item = u16>) {
+    for (at, number) in numbers.enumerate() {
+        if at > 0 {
             out.push('-');
         }
-        out.push_str(&number.to_string());
+        push_decimal(out, number.into());
     }
+}
+
+/// Of four digits each, with commas between.
+fn hexadecimal(numbers: impl ExactSizeIterator<Item = u16>) -> String {
+    let mut out = String::with_capacity(numbers.len() * 5 + JA4_SIGNATURES);
+    push_hexadecimal(&mut out, numbers);
     out
 }
 
-fn hexadecimal(numbers: impl Iterator<Item = u16>) -> String {
-    let mut out = String::new();
-    for number in numbers {
-        let comma = if out.is_empty() { "" } else { "," };
-        // writing to a string does not fail
-        let _ = write!(out, "{comma}{number:04x}");
+fn push_hexadecimal(out: &mut String, numbers: impl Iterator<Item = u16>) {
+    for (at, number) in numbers.enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        number.to_be_bytes().into_iter().for_each(|byte| push_hex(out, byte));
     }
-    out
 }
 
 fn short_hash(text: &str) -> String {
