@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,12 +37,15 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(self, host: Arc<Machine>) -> anyhow::Result<u8> {
         let stored = Arc::new(Notify::new());
+        // until the settings have been read once, nobody knows
+        let page_wanted = Arc::new(AtomicBool::new(false));
         if !self.once {
-            serve_page(Arc::clone(&host), Arc::clone(&stored));
+            serve_page(Arc::clone(&host), Arc::clone(&stored), Arc::clone(&page_wanted));
         }
         let host = &*host;
         super::block_on(async {
             let mut agent = Agent::new(host);
+            agent.tell_page(page_wanted);
             let mut said = String::new();
             let keeper = agent.keeper();
             let mut news = LinkNews::open()?;
@@ -84,10 +88,10 @@ impl Arguments {
 
 /// Serves the local page on a thread of its own. An appliance without a page is still one, so what goes wrong is told and
 /// no more.
-fn serve_page(host: Arc<Machine>, stored: Arc<Notify>) {
+fn serve_page(host: Arc<Machine>, stored: Arc<Notify>, wanted: Arc<AtomicBool>) {
     let serving = std::thread::Builder::new().name("page".to_owned()).spawn(move || {
         let served: anyhow::Result<()> = super::block_on(async {
-            let page = Rc::new(Page::new(host, stored)?);
+            let page = Rc::new(Page::new(host, stored, wanted)?);
             tokio::task::LocalSet::new().run_until(page.run()).await;
             Ok(())
         })

@@ -92,7 +92,7 @@ pub fn offered(owns_network: bool) -> impl Iterator<Item = &'static Definition> 
 
 /// Whether a setting decides where the machine is reached.
 pub fn is_network(definition: &Definition) -> bool {
-    definition.category == "Management"
+    definition.category == "Management" && !["management.ssh", "management.page"].contains(&definition.key)
 }
 
 /// The fields by category, in the order of the definitions.
@@ -249,7 +249,9 @@ pub(crate) mod tests {
         assert!(field(TOKEN).given && field("proxy.password").given);
         assert_eq!(field("proxy.url").decided_by.as_deref(), Some(paths::LOCAL_SETTINGS));
         let somebodys_server = fields(&gather(&host), &draft, false);
-        assert!(!somebodys_server.iter().any(|(category, _)| *category == "Management"));
+        let offered: Vec<&str> =
+            somebodys_server.iter().flat_map(|(_, f)| f).map(|f| f.definition.key).collect();
+        assert!(!offered.contains(&"management.mode") && offered.contains(&"management.ssh"), "{offered:?}");
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod view;
 
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::TcpListener;
@@ -55,14 +56,19 @@ pub struct Page {
     network: Mutex<network::Change>,
     owns_network: bool,
     stored: Arc<Notify>,
+    wanted: Arc<AtomicBool>,
 }
 
 impl Page {
-    /// With a new set-up code. `stored` is told when there are new settings.
+    /// With a new set-up code. `stored` is told when there are new settings; the page is served while it is `wanted`.
     ///
     /// # Errors
     /// No certificate or no random numbers.
-    pub fn new(host: Arc<dyn Host + Send + Sync>, stored: Arc<Notify>) -> Result<Self, PageError> {
+    pub fn new(
+        host: Arc<dyn Host + Send + Sync>,
+        stored: Arc<Notify>,
+        wanted: Arc<AtomicBool>,
+    ) -> Result<Self, PageError> {
         let certificate = certificate::Certificate::of(&*host)?;
         Ok(Self {
             certificate,
@@ -71,6 +77,7 @@ impl Page {
             owns_network: owns_network(&*host),
             host,
             stored,
+            wanted,
         })
     }
 

@@ -137,8 +137,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::sync::Arc;
 
-    use tokio::sync::Notify;
-
     use super::*;
     use crate::host::double::{adapter, Double};
 
@@ -149,7 +147,7 @@ mod tests {
         let host = Arc::new(Double::with_adapters(vec![adapter("ens160", 3, Some("0000:03:00.0"))]));
         host.says("systemctl is-enabled eyot-network.service", "enabled\n");
         host.put(paths::NETWORKD_GENERATED, "[Match]\n");
-        let page = Page::new(Arc::clone(&host) as _, Arc::new(Notify::new())).unwrap();
+        let page = Page::new(Arc::clone(&host) as _, Arc::default(), Arc::default()).unwrap();
         let (before, after) = (Layer::new("x"), Layer::from_toml("x", AFTER).unwrap());
         assert!(begin(&page, &before, &after).unwrap());
         host.put(paths::PAGE_SETTINGS, AFTER);
@@ -189,7 +187,7 @@ mod tests {
     #[test]
     fn a_change_that_was_on_trial_when_the_agent_was_killed_is_on_trial_again() {
         let (host, _, made) = changed();
-        let page = Page::new(Arc::clone(&host) as _, Arc::new(Notify::new())).unwrap();
+        let page = Page::new(Arc::clone(&host) as _, Arc::default(), Arc::default()).unwrap();
         assert!(tick(&page, made + 2 * TRIAL).unwrap().contains("as it was before"));
         assert!(host.text(paths::NETPLAN).unwrap().contains("dhcp4: true"));
     }

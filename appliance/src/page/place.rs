@@ -1,12 +1,14 @@
 //! Where the page is reached, and what the console says about it.
 //!
 //! The sockets follow the management interface's addresses. A port that somebody else has is left to them and asked for
-//! again; the console says so meanwhile. Where the machine is somebody's own server there is no page: 443 is theirs.
+//! again; the console says so meanwhile. Where the machine is somebody's own server there is no page: 443 is theirs. An
+//! appliance's owner has it back by `management.page`.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use eyot_contract::InterfaceRole;
@@ -32,7 +34,7 @@ struct Places {
 pub(super) async fn run(page: Rc<Page>) {
     let mut places = Places::default();
     loop {
-        let wanted = match page.owns_network {
+        let wanted = match page.owns_network && page.wanted.load(Ordering::Relaxed) {
             true => addresses(&*page.host).unwrap_or_default(),
             false => Vec::new(),
         };

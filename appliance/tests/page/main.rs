@@ -26,7 +26,6 @@ use eyot_contract::settings::{Layer, DEFINITIONS};
 use eyot_contract::{ActivationToken, ConditionCode};
 use rooted::Rooted;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio::task::LocalSet;
 
 /// An appliance with its page open on loopback.
@@ -46,7 +45,7 @@ impl Appliance {
         let mut host = Rooted::below(root.path());
         host.owns_network = true;
         let host = Arc::new(host);
-        let page = Rc::new(Page::new(Arc::clone(&host) as _, Arc::new(Notify::new())).unwrap());
+        let page = Rc::new(Page::new(Arc::clone(&host) as _, Arc::default(), Arc::default()).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let place = listener.local_addr().unwrap();
         tokio::task::spawn_local(Rc::clone(&page).serve(listener));
@@ -325,7 +324,7 @@ async fn a_power_cut_at_any_step_leaves_all_of_it_or_none() {
             let Appliance { root, .. } = it;
             let mut host = Rooted::below(root.path());
             (host.owns_network, host.fail_at) = (true, Some(step));
-            let page = Rc::new(Page::new(Arc::new(host), Arc::new(Notify::new())).unwrap());
+            let page = Rc::new(Page::new(Arc::new(host), Arc::default(), Arc::default()).unwrap());
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let place = listener.local_addr().unwrap();
             tokio::task::spawn_local(Rc::clone(&page).serve(listener));

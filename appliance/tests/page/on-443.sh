@@ -53,3 +53,8 @@ browse https://192.0.2.10/settings -o /dev/null -w '%{http_code}\n' | grep -q 30
 ip addr del 192.0.2.10/24 dev mgmt; ip addr add 192.0.2.11/24 dev mgmt
 until_notice 'https://192.0.2.11/'
 ! grep -q '192.0.2.10' "$NOTICE" || die 'the old address is still told'
+# the owner wants the port for something else
+sed -i 's/^\[management\]/[management]\npage = "off"/' "$ROOT/etc/eyot/local.toml"
+for _ in $(seq 150); do [ -e "$NOTICE" ] || break; sleep 0.2; done
+[ ! -e "$NOTICE" ] || die 'the console still tells of a page'
+python3 -c 'import socket; s = socket.socket(); s.bind(("192.0.2.11", 443)); s.listen()' || die 'the port is not free'

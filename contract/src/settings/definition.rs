@@ -91,6 +91,8 @@ pub static DEFINITIONS: &[Definition] = &[
         "off",
         "Whether the firewall lets SSH (22/tcp) in on the management interface.",
     ),
+    define("management.page", "Management", "Page in a browser", Kind::Choice(&["on", "off"]), "on",
+        "Whether an appliance serves its set-up and status page on port 443 of the management interface. off leaves the port to others."),
     define("capture.interfaces", "Capture", "Monitoring interfaces", Kind::Interfaces, "auto",
         "Which adapters receive mirrored traffic: auto, or selectors joined by commas. Auto takes every adapter without an address but the management one."),
     define("capture.tunnel", "Capture", "Tunnel interface", Kind::Interfaces, "",

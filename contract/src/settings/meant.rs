@@ -19,6 +19,8 @@ pub struct Settings {
     pub addressing: Addressing,
     /// Whether SSH is let in on it.
     pub ssh: bool,
+    /// Whether an appliance serves its local page.
+    pub page: bool,
     /// Which NICs are monitored.
     pub capture_interfaces: Selection,
     /// Where mirrored traffic arrives in tunnels.

@@ -80,6 +80,11 @@ mod tests {
             ("version = 1\n[proxy]\nusername = \"u\"\n", "proxy.url: proxy credentials are set without"),
             ("version = 1\n[proxy]\nurl = \"http://u:p@h:1\"\n", "carries credentials"),
             (
+                "version = 1\n[proxy]\nurl = \"http://h:99999\"\n",
+                "proxy.url: \"http://h:99999\" has port \"99999\", which is not from 1 to 65535",
+            ),
+            ("version = 1\n[proxy]\nurl = \"http://[2001:db8::1]:0/\"\n", "which is not from 1 to 65535"),
+            (
                 "version = 1\n[capture]\ninterfaces = [\"ens192\"]\n",
                 "does not start with mac:, pci:, network:, driver: or name:",
             ),
@@ -92,6 +97,13 @@ mod tests {
             let error =
                 Layer::from_toml("seed.toml", text).and_then(|l| resolve(&[l])).unwrap_err().to_string();
             assert!(error.contains(expected), "{text:?}\n said {error}\n expected {expected}");
+        }
+    }
+
+    #[test]
+    fn a_proxys_port_may_be_left_out() {
+        for url in ["http://h", "https://h:1/", "http://[2001:db8::1]", "http://[2001:db8::1]:65535"] {
+            resolve(&[layer(&format!("version = 1\n[proxy]\nurl = \"{url}\"\n"))]).unwrap();
         }
     }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::value::{address_with_prefix, check, list, selection};
-use super::{azure, definition, Addressing, Layer, Proxy, Selection, Settings, SettingsError, Tunnel, DEFINITIONS};
+use super::{
+    azure, definition, Addressing, Layer, Proxy, Selection, Settings, SettingsError, Tunnel, DEFINITIONS,
+};
 
 /// What [`resolve`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +137,7 @@ pub fn resolve(layers: &[Layer]) -> Result<Resolved, SettingsError> {
         management_interface: chosen("management.interface").map_err(combine("management.interface"))?,
         addressing,
         ssh: text("management.ssh").as_deref() == Some("on"),
+        page: text("management.page").as_deref() != Some("off"),
         capture_interfaces: chosen("capture.interfaces").map_err(combine("capture.interfaces"))?,
         tunnel,
         destinations: text("firewall.destinations")

@@ -43,7 +43,7 @@ pub(super) fn check(d: &Definition, value: &str) -> Result<(), String> {
                 Some(rest) if rest.contains('@') => {
                     Err("carries credentials; give them as proxy.username and proxy.password".to_owned())
                 }
-                Some(rest) if !rest.trim_end_matches('/').is_empty() => Ok(()),
+                Some(rest) if !rest.trim_end_matches('/').is_empty() => proxy_port(value, rest),
                 _ => Err(format!("\"{value}\" is not http://host:port or https://host:port")),
             }
         }
@@ -59,6 +59,19 @@ pub(super) fn check(d: &Definition, value: &str) -> Result<(), String> {
             true => Ok(()),
             false => Err("is not a PEM private key (-----BEGIN PRIVATE KEY-----)".to_owned()),
         },
+    }
+}
+
+/// A port is optional; one that is given must be one.
+fn proxy_port(url: &str, rest: &str) -> Result<(), String> {
+    let authority = rest.split('/').next().unwrap_or_default();
+    // the colons of an IPv6 address are inside brackets
+    let after_host = authority.rsplit_once(']').map_or(authority, |(_, after)| after);
+    match after_host.rsplit_once(':') {
+        Some((_, port)) if !port.parse::<u16>().is_ok_and(|p| p > 0) => {
+            Err(format!("\"{url}\" has port \"{port}\", which is not from 1 to 65535"))
+        }
+        _ => Ok(()),
     }
 }
 
