@@ -239,6 +239,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return 204, None, ()
 
     def files(self, device, rest, body):
+        if not self.service.options.azurite:
+            raise Refused(400, "no storage container is configured")
         if rest == "/files":
             correlation = hashlib.sha256(os.urandom(16)).hexdigest()
             blob = f"{device}/{body['blobName']}"
@@ -283,6 +285,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def mqtt(self, _path, query, _body):
         if self.headers.get("Sec-WebSocket-Protocol") != "mqtt" or query != {"iothub-no-client-cert": "true"}:
             raise Refused(400, "not MQTT on WebSocket with a signature")
+        if not self.service.options.mosquitto:
+            raise Refused(404, "no twin here")
         broker = socket.create_connection(("127.0.0.1", self.service.options.mosquitto))
         broker = unverified().wrap_socket(broker, server_hostname=self.service.options.hub)
         lines = [f"{self.command} /mqtt HTTP/1.1", "Host: localhost"]
@@ -480,6 +484,7 @@ def main():
     control = http.server.ThreadingHTTPServer(("127.0.0.1", options.control), Control)
     threading.Thread(target=control.serve_forever, daemon=True).start()
     if options.azurite:
+        if options.azurite:
         make_container(service)
     print("ready", flush=True)
     server.serve_forever()
