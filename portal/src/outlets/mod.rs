@@ -14,10 +14,10 @@ mod tls;
 mod webhook;
 mod written;
 
+use std::path::Path;
 use std::time::Duration;
 
 use eyot_contract::Timestamp;
-use uuid::Uuid;
 
 use crate::store::{Store, StoreError, ToldEvent as Event};
 
@@ -93,11 +93,15 @@ impl Outlets {
     ///
     /// # Errors
     /// The store fails.
-    pub async fn start(store: &Store, destinations: Vec<Destination>) -> Result<Self, StoreError> {
+    pub async fn start(
+        store: &Store,
+        folder: &Path,
+        destinations: Vec<Destination>,
+    ) -> Result<Self, StoreError> {
         let names: Vec<_> = destinations.iter().map(|d| d.name.as_str()).collect();
         store.set_outlets(&names).await?;
         let mut tasks = tokio::task::JoinSet::new();
-        let holder = Uuid::new_v4().to_string();
+        let holder = holder(folder);
         for destination in destinations {
             tasks.spawn(tell_on(store.clone(), destination, holder.clone()));
         }
@@ -112,6 +116,13 @@ impl Outlets {
         });
         Ok(Self { _tasks: tasks })
     }
+}
+
+/// The same before and after a restart, so that a portal need not wait for its own claims to end.
+fn holder(folder: &Path) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    format!("{}:{}", host.trim(), folder.display())
 }
 
 async fn tell_on(store: Store, destination: Destination, holder: String) {

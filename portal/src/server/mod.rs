@@ -137,7 +137,7 @@ impl Server {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let renewal = tokio::spawn(keep_certificate(self.portal.clone(), self.certificates, self.names));
         let retention = tokio::spawn(keep_retention(self.portal.clone()));
-        let outlets = match Outlets::start(&self.portal.store, self.destinations).await {
+        let outlets = match Outlets::start(&self.portal.store, &self.portal.folder, self.destinations).await {
             Ok(outlets) => Some(outlets),
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "nobody is told what changes");

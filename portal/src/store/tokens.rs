@@ -176,3 +176,44 @@ impl Store {
         Ok(Some(User { name: format!("token {}", row.name), role }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_token_ends_and_never_allows_more_than_its_maker() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let by = Actor::now("test");
+        let rita = User { name: "rita".to_owned(), role: Role::SecurityReader };
+        assert!(store.add_user(&rita, "hash", false, by).await.unwrap());
+        let end = Timestamp(by.at.0 + 1_000);
+        let token = |name, secret_hash, account| NewToken {
+            name,
+            role: Role::Owner,
+            secret_hash,
+            account,
+            expires: Some(end),
+        };
+        assert!(store.add_api_token(&token("hers", "h1", Some("rita")), by).await.unwrap());
+        assert!(store.add_api_token(&token("ours", "h2", None), by).await.unwrap());
+        assert!(!store.add_api_token(&token("ours", "h3", None), by).await.unwrap(), "the name is taken");
+        assert!(!store.add_api_token(&token("x", "h4", Some("nobody")), by).await.unwrap());
+        let role = |user: Option<User>| user.map(|u| u.role);
+        assert_eq!(role(store.api_user("h1", by.at).await.unwrap()), Some(Role::SecurityReader));
+        assert_eq!(role(store.api_user("h2", by.at).await.unwrap()), Some(Role::Owner));
+        assert_eq!(role(store.api_user("h2", end).await.unwrap()), None, "it has ended");
+        let listed = store.api_tokens(Some("rita")).await.unwrap();
+        assert_eq!(
+            listed.iter().map(|t| (t.name.as_str(), t.used_at)).collect::<Vec<_>>(),
+            [("hers", Some(by.at.0))]
+        );
+        assert!(!store.delete_api_token("ours", Some("rita"), by).await.unwrap(), "it is not hers");
+        store.remove_user("rita", by).await.unwrap();
+        assert_eq!(role(store.api_user("h1", by.at).await.unwrap()), None, "gone with the account");
+        assert!(store.delete_api_token("ours", None, by).await.unwrap());
+        assert_eq!(role(store.api_user("h2", by.at).await.unwrap()), None);
+    }
+}

@@ -21,4 +21,5 @@ mod replicas;
 mod security;
 mod support;
 mod threats;
+mod tokens;
 mod views;
