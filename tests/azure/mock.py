@@ -483,8 +483,8 @@ def main():
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     control = http.server.ThreadingHTTPServer(("127.0.0.1", options.control), Control)
     threading.Thread(target=control.serve_forever, daemon=True).start()
+    # without Azurite the hub has no storage container, without mosquitto no twin
     if options.azurite:
-        if options.azurite:
         make_container(service)
     print("ready", flush=True)
     server.serve_forever()
