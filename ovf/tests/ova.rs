@@ -110,7 +110,7 @@ fn the_descriptor_says_what_the_archive_holds_and_the_appliance_reads() {
 }
 
 #[test]
-fn every_profile_passes_the_lint() {
+fn p5_every_profile_passes_the_lint() {
     let dir = tempfile::tempdir().unwrap();
     let raw = disk(dir.path(), "raw", 512 * 3, &[(0, vec![1])]);
     for firmware in [Firmware::Bios, Firmware::Efi, Firmware::EfiSecureBoot] {

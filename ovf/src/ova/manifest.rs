@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_that_importers_refuse_are_read_and_named() {
+    fn p4_spellings_that_importers_refuse_are_read_and_named() {
         let ours = text([("a.ovf", "00ff"), ("a-disk1.vmdk", "11")]);
         assert_eq!(ours, "SHA256(a.ovf)= 00ff\nSHA256(a-disk1.vmdk)= 11\n");
         let read = Manifest::parse(ours.as_bytes());

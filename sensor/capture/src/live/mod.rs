@@ -298,7 +298,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_interface_is_waited_for_and_the_wait_can_be_stopped() {
+    fn p8_a_missing_interface_is_waited_for_and_the_wait_can_be_stopped() {
         let mut source = LiveSource::open(LiveOptions::new("no-such-nic")).unwrap();
         assert_eq!(source.problem(), Some("interface no-such-nic does not exist"));
         assert_eq!(source.pull(10, &mut |_| ()).unwrap(), Pulled::Waiting);
