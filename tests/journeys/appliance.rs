@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{ensure, Context, Result};
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
-use eyot_tests::{Artefacts, Office};
+use eyot_tests::{Artefacts, Office, TimeLine};
 use serde_json::Value;
 
 use crate::disk::{self, Needles, RawDisk, Settled, NOT_THERE};
@@ -29,6 +29,8 @@ const DATA_DISK: u64 = 9 << 30;
 const DATA_LABEL: &str = "eyot-data";
 /// Where the sensor's data is.
 const DATA_PLACE: &str = "/var/lib/eyot-sensor";
+/// What the agent itself may use until the portal calls the sensor connected, in seconds of the processor.
+const OWN_SHARE: f64 = 5.0;
 /// What must be the same after a second boot.
 const SETTLED: &[&str] = &[
     "/etc/eyot",
@@ -278,6 +280,7 @@ fn look_at_the_disk(log: &mut Log, wiring: &Wiring, overlay: &Path, seeded: &Reg
         Ok(traces)
     })?;
     let disk = log.check("disk", "read from outside", || RawDisk::of(wiring, overlay, "before"))?;
+    tell_the_time_line(log, &disk);
     log.check("disk", "the search finds the portal's name on it", || {
         let name = Needles::new(vec![("the portal's name".to_owned(), PORTAL_NAME.as_bytes().to_vec())])?;
         ensure!(!disk.find(&name)?.is_empty(), "it is not there: the search looks in the wrong place");
@@ -303,6 +306,34 @@ fn look_at_the_disk(log: &mut Log, wiring: &Wiring, overlay: &Path, seeded: &Reg
         ensure!(machine_id.trim().len() == 32, "the machine id is \"{}\"", machine_id.trim());
         Ok(settled)
     })
+}
+
+/// When what happened at the first boot, and what the agent itself took of that time.
+fn tell_the_time_line(log: &mut Log, disk: &RawDisk) {
+    let line = log.check("time", "the machine's journal tells the first boot's time line", || {
+        TimeLine::of_journal(&disk.mount()?.journal()?)
+    });
+    let Some(line) = line else { return };
+    for (at, what) in &line.milestones {
+        log.note("time", &format!("{at:6.1} s after the kernel's start: {what}"));
+    }
+    for share in &line.shares {
+        let waited = (share.elapsed - share.processor).max(0.0);
+        log.note(
+            "time",
+            &format!("{}: {:.2} s of the processor, {waited:.2} s waiting", share.unit, share.processor),
+        );
+    }
+    log.check_showing(
+        "time",
+        &format!("the agent's own share is under {OWN_SHARE} s of the processor"),
+        || {
+            let (processor, waiting) = (line.processor(), line.waiting());
+            let words = format!("{processor:.2} s, besides {waiting:.2} s waiting");
+            ensure!(processor < OWN_SHARE, "it is {words}");
+            Ok(words)
+        },
+    );
 }
 
 /// An error that names every difference.

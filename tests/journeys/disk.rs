@@ -173,6 +173,12 @@ impl Mounted {
         std::fs::read_to_string(inside).with_context(|| format!("{path} cannot be read"))
     }
 
+    /// The journal that the machine kept, one JSON object a line, oldest first.
+    pub fn journal(&self) -> Result<String> {
+        let folder = self.place.join("var/log/journal");
+        output(Command::new("journalctl").arg("--directory").arg(folder).args(["--output=json", "--quiet"]))
+    }
+
     /// Names in a folder; none if it is not there.
     pub fn names(&self, path: &str) -> Result<Vec<String>> {
         let folder = self.place.join(path.trim_start_matches('/'));

@@ -36,6 +36,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("faketime", "faketime"),
     ("genisoimage", "genisoimage"),
     ("ip", "iproute2"),
+    ("journalctl", "systemd"),
     ("mount", "mount"),
     ("qemu-img", "qemu-utils"),
     ("qemu-system-x86_64", "qemu-system-x86"),

@@ -3,6 +3,7 @@
 
 mod activate;
 mod blink;
+mod cost;
 mod data_volume;
 mod factory_reset;
 mod firewall;
@@ -72,8 +73,8 @@ impl Arguments {
     pub fn run(self) -> anyhow::Result<u8> {
         let host = Machine::below(self.root);
         match self.command {
-            Command::Network(arguments) => arguments.run(&host),
-            Command::DataVolume(arguments) => arguments.run(&host),
+            Command::Network(arguments) => at_its_cost(arguments.run(&host)),
+            Command::DataVolume(arguments) => at_its_cost(arguments.run(&host)),
             Command::Run(arguments) => arguments.run(Arc::new(host)),
             Command::Activate(arguments) => arguments.run(&host),
             Command::Status(arguments) => arguments.run(&host),
@@ -89,6 +90,14 @@ impl Arguments {
             Command::Wizard(arguments) => arguments.run(&host),
         }
     }
+}
+
+/// Logs what it cost: the units of the boot are part of its time line.
+fn at_its_cost<T>(outcome: T) -> T {
+    if let Some(cost) = cost::Cost::so_far() {
+        tracing::info!("{cost}");
+    }
+    outcome
 }
 
 /// A single-threaded runtime: everything here waits for one thing at a time.

@@ -7,10 +7,11 @@ use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eyot_contract::HealthReport;
+use eyot_contract::{ConditionCode, HealthReport};
 use sd_notify::NotifyState;
 use tokio::sync::Notify;
 
+use super::cost::Cost;
 use crate::agent::{Agent, ROUND};
 use crate::host::netlink::LinkNews;
 use crate::host::{Host, Machine};
@@ -47,6 +48,7 @@ impl Arguments {
             let mut agent = Agent::new(host);
             agent.tell_page(page_wanted);
             let mut said = String::new();
+            let mut was_connected = false;
             let keeper = agent.keeper();
             let mut news = LinkNews::open()?;
             loop {
@@ -64,6 +66,12 @@ impl Arguments {
                         }
                     }
                 };
+                if !was_connected && report.conditions.iter().any(|c| c.code == ConditionCode::Connected) {
+                    was_connected = true;
+                    if let Some(cost) = Cost::so_far() {
+                        tracing::info!("connected; {cost}");
+                    }
+                }
                 let line = summary(&report);
                 if line != said {
                     tracing::info!("{line}");
