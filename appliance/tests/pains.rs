@@ -16,7 +16,7 @@ fn quoted(text: &str) -> Vec<&str> {
 #[test]
 fn every_test_that_is_named_exists() {
     let page = std::fs::read_to_string(repository().join("docs/pains.md")).unwrap();
-    let situations = include_str!("sites/situations.rs");
+    let situations = concat!(include_str!("sites/situations.rs"), include_str!("sites/adapters.rs"));
     let rows: Vec<Vec<&str>> = page
         .lines()
         .filter(|l| l.starts_with("| P"))
