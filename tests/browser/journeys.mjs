@@ -189,6 +189,91 @@ await step("search and filter; CSV and JSON of what is filtered", async () => {
   await look("device");
 });
 
+await step("one device is edited: the name stays, and the page says who set it", async () => {
+  await to("/devices?search=axis");
+  await page.locator("tbody th a").click();
+  await page.fill("#edit-name", "Front door");
+  await page.fill("#edit-tags", "lobby, door");
+  await page.selectOption("#edit-importance", "high");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.waitForLoadState();
+  const found = await text();
+  assert.ok(/Front door/.test(found) && /Set by hand: .*olga/.test(found) && /lobby/.test(found), found);
+});
+
+await step("several are chosen and edited at once", async () => {
+  await to("/devices?sort=name");
+  for (const box of (await page.locator("tbody input[name=id]").all()).slice(0, 3)) await box.check();
+  await page.selectOption("#bulk-authorized", "yes");
+  await page.fill("#bulk-tags", "floor 1");
+  await page.getByRole("button", { name: "Set", exact: true }).click();
+  await page.waitForLoadState();
+  await to("/devices?tag=floor%201&authorized=yes");
+  assert.equal(await page.locator("tbody tr").count(), 3);
+});
+
+await step("two devices are merged into one, and the merge is undone", async () => {
+  await to("/devices?type=voip_phone");
+  for (const box of await page.locator("tbody input[name=id]").all()) await box.check();
+  await page.getByRole("button", { name: "Merge…" }).click();
+  await page.waitForURL("**/devices/merge?**");
+  await look("merge");
+  await page.locator("main").getByRole("button", { name: "Merge", exact: true }).click();
+  await page.waitForSelector("#merged");
+  await look("merged");
+  const merged = page.url();
+  // the sensor goes on reporting both addresses
+  await page.waitForTimeout(3_000);
+  await to("/devices");
+  assert.match(await text(), /9 devices/);
+  await page.goto(merged);
+  await page.getByRole("link", { name: "Timeline" }).click();
+  await page.waitForURL("**/timeline");
+  assert.match(await text(), /Devices merged.*olga/);
+  await look("timeline");
+  await page.goto(merged);
+  await page.getByRole("button", { name: "Undo merge" }).click();
+  await page.waitForLoadState();
+  await to("/devices?type=voip_phone");
+  assert.match(await text(), /2 devices/);
+});
+
+await step("devices in groups, and a group alone", async () => {
+  await to("/devices");
+  await page.selectOption("#group", "class");
+  await page.getByRole("button", { name: "Apply" }).click();
+  await page.waitForURL(/group=class/);
+  assert.ok((await page.locator("tr.group").count()) >= 3);
+  await look("groups");
+  const chip = page.locator("nav[aria-label='Groups by class'] a").nth(1);
+  const count = Number(await chip.locator("strong").innerText());
+  await chip.click();
+  await page.waitForURL(/in=/);
+  assert.equal(await page.locator("tbody input[name=id]").count(), count);
+  assert.equal(await page.locator("tr.group").count(), 1);
+});
+
+await step("a view is saved for everybody, shown first, exported, and removed", async () => {
+  await to("/devices?type=voip_phone&sort=name");
+  await page.locator("details.columns summary", { hasText: "Views" }).click();
+  await page.fill("#view-name", "Phones");
+  await page.locator("input[name=shared]").check();
+  await page.locator("form[action='/devices/views'] input[name=first]").check();
+  await page.getByRole("button", { name: "Save view" }).click();
+  await page.waitForURL(/view=/);
+  await to("/devices");
+  assert.match(page.url(), /view=/);
+  assert.match(await text(), /2 devices/);
+  const json = JSON.parse((await saved(page.getByRole("link", { name: "JSON" }))).bytes.toString());
+  assert.equal(json.length, 2);
+  await page.locator("details.columns summary", { hasText: "Views" }).click();
+  await look("views");
+  await page.getByRole("button", { name: "Remove Phones" }).click();
+  await page.waitForURL(/view=all/);
+  await to("/devices");
+  assert.match(await text(), /10 devices/);
+});
+
 await step("columns are chosen and stay chosen", async () => {
   await to("/devices");
   await page.getByText("Edit columns").click();
@@ -264,13 +349,14 @@ await step("a security reader sees no control that changes, and is refused by pa
     assert.equal((await reader.goto(address + path)).status(), 200, path);
     const forms = await reader.locator("main form[method=post]").evaluateAll((all) => all
       .filter((f) => f.querySelector("button")).map((f) => f.getAttribute("action")));
-    assert.deepEqual(forms.filter((f) => f !== "/devices/columns"), [], path);
+    // what an account likes to see is its own affair
+    assert.deepEqual(forms.filter((f) => !["/devices/columns", "/devices/views", "/devices/views/change"].includes(f)), [], path);
   }
   const headers = { origin: address };
   const sensors = await (await reader.request.get(`${address}/api/v1/sensors`)).json();
   const id = (sensors.sensors ?? sensors)[0].id;
   const form = { name: "x", subscription: "main", zone: "x", kind: "trial", devices: "", id, status: "closed", reason: "x", mac: "" };
-  for (const path of ["/getting-started", `/sensors/${id}/edit`, `/sensors/${id}/activation`, `/sensors/${id}/delete`, "/alerts/work", "/alerts/suppressions", "/plans", "/plans/cancel"]) {
+  for (const path of ["/getting-started", `/sensors/${id}/edit`, `/sensors/${id}/activation`, `/sensors/${id}/delete`, "/alerts/work", "/alerts/suppressions", "/plans", "/plans/cancel", "/devices/change", "/devices/merge"]) {
     assert.equal((await reader.request.post(address + path, { form, headers })).status(), 403, path);
   }
   assert.equal((await reader.request.post(`${address}/api/v1/sensors`, { data: { name: "x", subscription: "main" }, headers })).status(), 403);

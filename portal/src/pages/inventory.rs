@@ -54,7 +54,7 @@ pub async fn list(
         h1 { "Device inventory" }
         (views::bar(&portal, &user, &asked, view.as_ref(), &shown).await?)
         (filters(&asked, &choices, &sensors))
-        (column_choice(&shown, &address("/devices", &asked, None)))
+        (column_choice(&shown, &address("/devices", &without_view(&asked), None)))
         (groups::chips(&asked, query.group, &groups))
         div.bar {
             p role="status" { strong { (found.total) } " device" @if found.total != 1 { "s" } }
@@ -87,6 +87,11 @@ pub async fn list(
         }
     };
     Ok(page(Some(&user), Place::Devices, "Device inventory", &body).into_response())
+}
+
+/// The same question outside of any view: there the account's own columns are shown.
+fn without_view(asked: &Asked) -> Asked {
+    Asked { view: views::ALL.to_owned(), ..asked.clone() }
 }
 
 /// The same question at another address or page.

@@ -52,7 +52,7 @@ pub async fn confirm(
                     th scope="col" { (heading) }
                 }
             }, &html! { @for (at, device) in devices.iter().enumerate() { (candidate(device, at == 0)) } }))
-            p.hint { "Name, tags and notes of the device that stays are kept; the others get theirs back when the merge is undone." }
+            p.hint { "Name, type, tags and notes are those of the device that stays; the others get theirs back when the merge is undone." }
             button type="submit" { "Merge" }
             " "
             a href="/devices" { "Cancel" }

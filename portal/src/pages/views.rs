@@ -18,7 +18,7 @@ use crate::store::{Actor, Column, NewView, User, View, ViewKept, MAX_VIEWS};
 /// Name of the preference: the view an account sees first.
 const FIRST: &str = "devices.view";
 /// In place of a view's id: none, not even the first one.
-const ALL: &str = "all";
+pub(super) const ALL: &str = "all";
 /// Longest name, in characters.
 const MAX_NAME: usize = 60;
 /// Longest question, in bytes.
@@ -119,9 +119,9 @@ pub(super) async fn bar(
                         form.beside method="post" action="/devices/views/change" {
                             input type="hidden" name="id" value=(view.id);
                             @if first == view.id.to_string() {
-                                button.quiet type="submit" name="do" value="not-first" aria-label={ "Do not show " (view.name) " first" } { "Do not show first" }
+                                button.quiet type="submit" name="do" value="not-first" aria-label={ "Do not show first: " (view.name) } { "Do not show first" }
                             } @else {
-                                button.quiet type="submit" name="do" value="first" aria-label={ "Show " (view.name) " first" } { "Show first" }
+                                button.quiet type="submit" name="do" value="first" aria-label={ "Show first: " (view.name) } { "Show first" }
                             }
                             @if own(view) || user.role.may_change() {
                                 " " button.quiet type="submit" name="do" value="remove" aria-label={ "Remove " (view.name) } { "Remove" }

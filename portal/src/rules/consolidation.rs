@@ -4,7 +4,8 @@
 //! (a sensor that catches only the device's broadcasts knows less than one on its path); on a tie the latest does.
 //! Addresses, networks and protocols are put together, and the times span them all.
 //!
-//! Addresses that a person merged into one device are consolidated one by one and then together, by the same rule.
+//! Addresses that a person merged into one device are consolidated one by one and then together. There the person has
+//! chosen who speaks: the surviving address, and of the others the surest for what it does not know.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -55,8 +56,20 @@ pub fn merge(own: MacAddr, records: Vec<DeviceRecord>) -> Option<DeviceRecord> {
     one.managed.macs.sort_unstable();
     one.managed.macs.dedup();
     one.managed.macs.retain(|mac| *mac != own);
-    one.randomized_mac = each.iter().find(|r| r.mac == own).map_or(one.randomized_mac, |r| r.randomized_mac);
     one.mac = own;
+    if let Some(chosen) = each.into_iter().find(|r| r.mac == own) {
+        one.hostname = chosen.hostname.or(one.hostname);
+        one.vendor = chosen.vendor.or(one.vendor);
+        one.model = chosen.model.or(one.model);
+        if chosen.device_type.is_some() || chosen.class.is_some() {
+            (one.device_type, one.class) = (chosen.device_type, chosen.class);
+            one.confidence = chosen.confidence;
+        }
+        one.os = chosen.os.or(one.os);
+        one.firmware = chosen.firmware.or(one.firmware);
+        one.serial = chosen.serial.or(one.serial);
+        one.randomized_mac = chosen.randomized_mac;
+    }
     Some(one)
 }
 
@@ -111,11 +124,13 @@ mod tests {
         let own = record("Axis", 0.4, &["10.0.0.1"], (5, 10));
         let mut other = record("Bosch", 0.9, &["10.0.0.2"], (3, 20));
         other.mac = MacAddr([2, 0, 0, 0, 0, 2]);
+        other.os = Some("Linux".to_owned());
         let mut seen_twice = other.clone();
         seen_twice.confidence = 0.1;
         let expected = own.frames + other.frames;
         let one = merge(own.mac, vec![own.clone(), other.clone(), seen_twice]).unwrap();
-        assert_eq!((one.mac, one.vendor.as_deref()), (own.mac, Some("Bosch")), "the surest speaks");
+        assert_eq!((one.mac, one.vendor.as_deref()), (own.mac, Some("Axis")), "who stays speaks");
+        assert_eq!(one.os.as_deref(), Some("Linux"), "and others for what it does not know");
         assert_eq!(one.managed.macs, [other.mac]);
         assert_eq!((one.frames, one.first_seen, one.last_seen), (expected, Timestamp(3), Timestamp(20)));
         assert!(merge(own.mac, Vec::new()).is_none());
