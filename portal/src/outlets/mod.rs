@@ -5,10 +5,6 @@
 //! one destination holds up no other. Destinations come from the configuration file only, which its owner alone can
 //! write, so that nobody who merely signs in can make the portal speak to an address of their choice.
 
-#[cfg(feature = "kafka")]
-mod kafka;
-#[cfg(feature = "nats")]
-mod nats;
 mod syslog;
 mod tls;
 mod webhook;
@@ -62,10 +58,6 @@ impl Told {
 
 /// A connection that is kept, or made when it is needed.
 enum Speaker {
-    #[cfg(feature = "nats")]
-    Nats(nats::Speaker),
-    #[cfg(feature = "kafka")]
-    Kafka(kafka::Speaker),
     Webhook(webhook::Speaker),
     Syslog(syslog::Speaker),
 }
@@ -73,10 +65,6 @@ enum Speaker {
 impl Speaker {
     async fn tell(&mut self, events: &[Event]) -> Told {
         match self {
-            #[cfg(feature = "nats")]
-            Self::Nats(speaker) => speaker.tell(events).await,
-            #[cfg(feature = "kafka")]
-            Self::Kafka(speaker) => speaker.tell(events).await,
             Self::Webhook(speaker) => speaker.tell(events).await,
             Self::Syslog(speaker) => speaker.tell(events).await,
         }

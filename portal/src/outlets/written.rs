@@ -37,7 +37,7 @@ impl What {
     }
 }
 
-/// A destination, as written. Exactly one of the last four says how it is spoken to.
+/// A destination, as written. Exactly one of the last two says how it is spoken to.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Written {
@@ -45,10 +45,6 @@ pub struct Written {
     events: Option<What>,
     webhook: Option<webhook::Webhook>,
     syslog: Option<syslog::Syslog>,
-    #[cfg(feature = "nats")]
-    nats: Option<super::nats::Nats>,
-    #[cfg(feature = "kafka")]
-    kafka: Option<super::kafka::Kafka>,
 }
 
 /// How a destination is spoken to.
@@ -58,12 +54,6 @@ pub enum Way {
     Webhook(webhook::Webhook),
     /// Syslog.
     Syslog(syslog::Syslog),
-    /// NATS JetStream.
-    #[cfg(feature = "nats")]
-    Nats(super::nats::Nats),
-    /// Kafka's protocol.
-    #[cfg(feature = "kafka")]
-    Kafka(super::kafka::Kafka),
 }
 
 impl Way {
@@ -71,10 +61,6 @@ impl Way {
         match self {
             Self::Webhook(to) => Speaker::Webhook(webhook::Speaker::new(to)),
             Self::Syslog(to) => Speaker::Syslog(syslog::Speaker::new(to)),
-            #[cfg(feature = "nats")]
-            Self::Nats(to) => Speaker::Nats(super::nats::Speaker::new(to)),
-            #[cfg(feature = "kafka")]
-            Self::Kafka(to) => Speaker::Kafka(super::kafka::Speaker::new(to)),
         }
     }
 }
@@ -101,27 +87,21 @@ impl Written {
             return Err(format!("a destination's name has 1 to {MAX_NAME} characters"));
         }
         let fault = |why: String| format!("{name}: {why}");
-        let mut ways = Vec::new();
-        if let Some(to) = self.webhook {
-            to.check().map_err(fault)?;
-            ways.push((Way::Webhook(to), What::Alerts));
-        }
-        let mut what = self.events;
-        if let Some(to) = self.syslog {
-            to.check().map_err(fault)?;
-            if what == Some(What::All) {
-                return Err(fault("syslog takes alerts only, for there is no line for a device".to_owned()));
+        let way = match (self.webhook, self.syslog) {
+            (Some(to), None) => {
+                to.check().map_err(fault)?;
+                Way::Webhook(to)
             }
-            what = None;
-            ways.push((Way::Syslog(to), What::Alerts));
-        }
-        #[cfg(feature = "nats")]
-        ways.extend(self.nats.map(|to| (Way::Nats(to), What::All)));
-        #[cfg(feature = "kafka")]
-        ways.extend(self.kafka.map(|to| (Way::Kafka(to), What::All)));
-        match (ways.pop(), ways.is_empty()) {
-            (Some((way, usual)), true) => Ok(Destination { name, what: what.unwrap_or(usual), way }),
-            _ => Err(fault("exactly one of webhook, syslog, nats and kafka is expected".to_owned())),
-        }
+            (None, Some(to)) => {
+                to.check().map_err(fault)?;
+                if self.events == Some(What::All) {
+                    let text = "syslog takes alerts only, for there is no line for a device";
+                    return Err(fault(text.to_owned()));
+                }
+                Way::Syslog(to)
+            }
+            _ => return Err(fault("exactly one of webhook and syslog is expected".to_owned())),
+        };
+        Ok(Destination { name, what: self.events.unwrap_or(What::Alerts), way })
     }
 }

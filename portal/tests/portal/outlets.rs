@@ -90,35 +90,6 @@ impl Heard {
         let before = self.0.insert(seq, told.clone());
         assert!(before.is_none_or(|before| before == told), "{told}");
     }
-
-    /// Every batch from the first to `last`, whole and in order, nothing else.
-    #[cfg(any(feature = "nats", feature = "kafka"))]
-    fn is_all(&self, last: u64) -> bool {
-        let expected: Vec<_> = (1..=last).flat_map(batch_of).collect();
-        if self.0.len() < expected.len() {
-            return false;
-        }
-        let heard: Vec<_> = self.0.values().map(named).collect();
-        assert_eq!(heard, expected);
-        for (told, sequence) in self.0.values().filter(|t| t["kind"] == "device.new").zip(2..) {
-            let name = if sequence % 2 == 0 { "a" } else { "b" };
-            assert_eq!(told["device"], serde_json::to_value(device(sequence, name)).unwrap());
-        }
-        true
-    }
-}
-
-#[cfg(any(feature = "nats", feature = "kafka"))]
-fn batch_of(sequence: u64) -> Vec<String> {
-    let mac = |n: u32| format!("device.new {}", device(n, "").mac);
-    let n = sequence as u32;
-    vec![mac(n * 2), mac(n * 2 + 1), format!("finding.new scan number {n}")]
-}
-
-#[cfg(any(feature = "nats", feature = "kafka"))]
-fn named(told: &Value) -> String {
-    let what = told["device"]["mac"].as_str().or(told["finding"]["summary"].as_str());
-    format!("{} {}", told["kind"].as_str().unwrap(), what.unwrap())
 }
 
 async fn until(what: &str, done: impl Fn() -> bool) {
@@ -228,7 +199,7 @@ async fn a_destination_that_makes_no_sense_stops_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("portal.toml");
     for (text, expected) in [
-        ("[[outlets]]\nname = \"x\"\n", "x: exactly one of webhook, syslog, nats and kafka is expected"),
+        ("[[outlets]]\nname = \"x\"\n", "x: exactly one of webhook and syslog is expected"),
         ("[[outlets]]\nname = \"x\"\nwebhook = { url = \"http://a.example/\", secret_file = \"s\" }\n", "go over https://"),
         ("[[outlets]]\nname = \"x\"\nsyslog = { server = \"a\" }\n", "server: \"a\" is not"),
         ("[[outlets]]\nname = \"x\"\ncolour = 1\n", "unknown field `colour`"),
@@ -256,100 +227,4 @@ fn serve(folder: &Path, config: &Path) -> String {
     ]);
     assert!(!ended.status.success());
     String::from_utf8(ended.stderr).unwrap()
-}
-
-/// What was ingested is what a consumer reads back, with the portal killed in between.
-#[cfg(feature = "nats")]
-#[tokio::test]
-async fn nats_gives_back_what_was_ingested() {
-    use futures_util::StreamExt;
-    let store = tempfile::tempdir().unwrap();
-    let reserved = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = reserved.local_addr().unwrap().port();
-    drop(reserved);
-    let start = || {
-        std::process::Command::new("nats-server")
-            .args(["--addr", "127.0.0.1", "--port", &port.to_string(), "--jetstream", "--store_dir"])
-            .arg(store.path())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .expect("nats-server (Debian's package of that name)")
-    };
-    let mut telling = Telling::begin(&format!(
-        "[[outlets]]\nname = \"n\"\nnats = {{ server = \"nats://127.0.0.1:{port}\" }}\n"
-    ))
-    .await;
-    telling.report(1).await;
-    let mut server = start();
-    telling.report(2).await;
-    telling.again();
-    for sequence in 3..=10 {
-        telling.report(sequence).await;
-        if sequence == 5 {
-            // the server goes away and comes back with its store
-            server.kill().unwrap();
-            server.wait().unwrap();
-            server = start();
-        }
-        if sequence == 8 {
-            telling.again();
-        }
-    }
-    let client = loop {
-        match async_nats::connect(format!("127.0.0.1:{port}")).await {
-            Ok(client) => break client,
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-    };
-    let context = async_nats::jetstream::new(client);
-    let mut heard = Heard::default();
-    for _ in 0..300 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let Ok(stream) = context.get_stream("EYOT").await else { continue };
-        let config = async_nats::jetstream::consumer::pull::OrderedConfig::default();
-        let Ok(consumer) = stream.create_consumer(config).await else { continue };
-        let Ok(mut messages) = consumer.messages().await else { continue };
-        while let Ok(Some(Ok(message))) = tokio::time::timeout(Duration::from_secs(1), messages.next()).await
-        {
-            heard.take(serde_json::from_slice(&message.payload).unwrap());
-        }
-        if heard.is_all(10) {
-            break;
-        }
-    }
-    server.kill().unwrap();
-    server.wait().unwrap();
-    assert!(heard.is_all(10), "{:?}", heard.0.keys());
-}
-
-/// The same from librdkafka's own mock of a cluster.
-#[cfg(feature = "kafka")]
-#[tokio::test]
-async fn kafka_gives_back_what_was_ingested() {
-    use rdkafka::consumer::{Consumer, StreamConsumer};
-    use rdkafka::Message;
-    let cluster = rdkafka::mocking::MockCluster::new(1).unwrap();
-    cluster.create_topic("eyot", 1, 1).unwrap();
-    let brokers = cluster.bootstrap_servers();
-    let mut telling =
-        Telling::begin(&format!("[[outlets]]\nname = \"k\"\nkafka = {{ brokers = \"{brokers}\" }}\n")).await;
-    for sequence in 1..=10 {
-        telling.report(sequence).await;
-        if sequence == 4 || sequence == 8 {
-            telling.again();
-        }
-    }
-    let consumer: StreamConsumer = rdkafka::ClientConfig::new()
-        .set("bootstrap.servers", &brokers)
-        .set("group.id", "test")
-        .set("auto.offset.reset", "earliest")
-        .create()
-        .unwrap();
-    consumer.subscribe(&["eyot"]).unwrap();
-    let mut heard = Heard::default();
-    while !heard.is_all(10) {
-        let message = tokio::time::timeout(Duration::from_secs(30), consumer.recv()).await;
-        let message = message.unwrap_or_else(|_| panic!("{:?}", heard.0.keys())).unwrap();
-        heard.take(serde_json::from_slice(message.payload().unwrap()).unwrap());
-    }
 }
