@@ -194,7 +194,7 @@ impl RuleBook {
         found: &mut Vec<Finding<'b>>,
     ) {
         let Some(shelf) = self.shelves.get(&place) else { return };
-        let mut hits: Vec<usize> = shelf.set.matches(seen).map(|at| shelf.patterns[at]).collect();
+        let mut hits: Vec<usize> = shelf.set.matches(seen).into_iter().map(|at| shelf.patterns[at]).collect();
         if !shelf.exact.is_empty() || !shelf.domains.is_empty() {
             let lower = seen.to_lowercase();
             hits.extend(shelf.exact.get(&lower).into_iter().flatten());

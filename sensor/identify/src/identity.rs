@@ -1,7 +1,5 @@
 //! Facts to an identity: gather the claims, weigh them, resolve each attribute.
 
-use std::collections::BTreeMap;
-
 use eyot_contract::{Attribute, DeviceClass, DeviceType, Evidence, MacAddr, Nature, Timestamp};
 use eyot_dissect::Field;
 
@@ -123,29 +121,31 @@ fn gather(mac: MacAddr, facts: &[Fact]) -> Vec<Claim> {
     }
     // Rules that ask about claims wait until the others have made theirs.
     for second in [false, true] {
-        let known = claims.clone();
+        let mut new = Vec::new();
         for reading in &readings {
             if second && !rules().asks_about_claims(reading.place) {
                 continue;
             }
-            for finding in findings(reading.place, reading.seen, &readings, &known) {
+            for finding in findings(reading.place, reading.seen, &readings, &claims) {
                 if finding.rule.asks_about_claims() == second {
-                    claims.push(finding.claim(reading.place.name(), reading.seen, reading.last_seen));
+                    new.push(finding.claim(reading.place.name(), reading.seen, reading.last_seen));
                 }
             }
         }
+        claims.append(&mut new);
     }
-    let claims = merged(claims);
-    let mut all = claims.clone();
+    let mut claims = merged(claims);
+    let mut derived = Vec::new();
     for base in &claims {
         let place = match base.attribute {
             Attribute::Model => Place::ClaimedModel,
             Attribute::Vendor => Place::ClaimedVendor,
             _ => continue,
         };
-        all.extend(findings(place, &base.value, &readings, &claims).into_iter().map(|f| f.derived(base)));
+        derived.extend(findings(place, &base.value, &readings, &claims).into_iter().map(|f| f.derived(base)));
     }
-    merged(all)
+    claims.append(&mut derived);
+    merged(claims)
 }
 
 fn findings(place: Place, seen: &str, readings: &[Reading<'_>], claims: &[Claim]) -> Vec<Finding<'static>> {
@@ -255,24 +255,23 @@ fn address_claims(mac: MacAddr) -> Vec<Claim> {
 }
 
 /// One claim per attribute, value, source and rule: the latest reading stands for the others.
-fn merged(claims: Vec<Claim>) -> Vec<Claim> {
-    let mut kept: BTreeMap<(Attribute, String, &'static str, String), Claim> = BTreeMap::new();
-    for claim in claims {
-        let key = (claim.attribute, claim.value.clone(), claim.source, claim.rule.clone());
-        match kept.get_mut(&key) {
-            Some(known) => {
-                let confidence = known.confidence.max(claim.confidence);
-                if (claim.last_seen, &claim.seen) > (known.last_seen, &known.seen) {
-                    *known = claim;
-                }
-                known.confidence = confidence;
-            }
-            None => {
-                kept.insert(key, claim);
-            }
-        }
+fn merged(mut claims: Vec<Claim>) -> Vec<Claim> {
+    fn key(claim: &Claim) -> (Attribute, &str, &'static str, &str) {
+        (claim.attribute, &claim.value, claim.source, &claim.rule)
     }
-    kept.into_values().collect()
+    claims.sort_by(|a, b| key(a).cmp(&key(b)));
+    claims.dedup_by(|claim, known| {
+        let same = key(claim) == key(known);
+        if same {
+            let confidence = known.confidence.max(claim.confidence);
+            if (claim.last_seen, &claim.seen) > (known.last_seen, &known.seen) {
+                std::mem::swap(known, claim);
+            }
+            known.confidence = confidence;
+        }
+        same
+    });
+    claims
 }
 
 fn evidence(mut claims: Vec<Claim>) -> Vec<Evidence> {

@@ -57,12 +57,16 @@ pub enum Virtual {
 
 /// The virtual address that `mac` is, if it is one.
 pub fn virtual_of(mac: MacAddr) -> Option<Virtual> {
-    let text = format!("{:012x}", bits(mac));
-    lines(VIRTUAL)
-        .filter_map(virtual_line)
-        .filter(|(prefix, _)| text.starts_with(prefix))
-        .map(|(_, what)| what)
-        .next()
+    static PREFIXES: OnceLock<Vec<(u64, u32, Virtual)>> = OnceLock::new();
+    let prefixes = PREFIXES.get_or_init(|| {
+        let parsed = |(prefix, what): (&str, Virtual)| {
+            let rest = 48_u32.checked_sub(4 * u32::try_from(prefix.len()).ok()?)?;
+            Some((u64::from_str_radix(prefix, 16).ok()?, rest, what))
+        };
+        lines(VIRTUAL).filter_map(virtual_line).filter_map(parsed).collect()
+    });
+    let bits = bits(mac);
+    prefixes.iter().find(|(prefix, rest, _)| bits >> rest == *prefix).map(|(_, _, what)| *what)
 }
 
 fn virtual_line(line: &'static str) -> Option<(&'static str, Virtual)> {

@@ -5,12 +5,18 @@
 //! because most patterns never are: a set of all patterns of a place (see `book`) says which ones match.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use regex::bytes::{Captures, Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use regex::bytes::{Captures, Regex, RegexBuilder};
+use regex_automata::hybrid::dfa::{Cache, Config, DFA};
+use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_automata::util::syntax;
+use regex_automata::{Input, MatchKind};
 
 /// Compiled size of one set of patterns, bytes; the largest today takes a small part of it.
 const SET_LIMIT: usize = 64 << 20;
+/// Memory for the states of one set's automaton, which are made as texts ask for them; when it is full they are made anew.
+const STATES_LIMIT: usize = 4 << 20;
 
 /// One pattern.
 pub struct Pattern {
@@ -65,10 +71,20 @@ impl fmt::Debug for Pattern {
 }
 
 /// Many patterns at once.
-#[derive(Debug, Default)]
+///
+/// One automaton that is made while it runs, built from regex-automata's parts and not with `regex`'s set: that one also looks
+/// for literals to search first and compiles everything a second time backwards, which for short readings only takes
+/// time at the start.
+#[derive(Default)]
 pub(crate) struct PatternSet {
     sources: Vec<String>,
-    compiled: OnceLock<RegexSet>,
+    compiled: OnceLock<Automaton>,
+}
+
+struct Automaton {
+    dfa: DFA,
+    /// What searches need to write in.
+    scratch: Mutex<(Cache, regex_automata::PatternSet)>,
 }
 
 impl PatternSet {
@@ -77,24 +93,47 @@ impl PatternSet {
     }
 
     /// Which of them match, by the order they were pushed in.
-    pub(crate) fn matches(&self, text: &str) -> impl Iterator<Item = usize> {
-        self.set().matches(text.as_bytes()).into_iter()
+    pub(crate) fn matches(&self, text: &str) -> Vec<usize> {
+        if self.sources.is_empty() {
+            return Vec::new();
+        }
+        let Automaton { dfa, scratch } = self.compiled.get_or_init(|| match self.compile() {
+            Ok(automaton) => automaton,
+            Err(error) => panic!("a compiled-in set of patterns is wrong, which the tests rule out: {error}"),
+        });
+        let mut scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        let (cache, found) = &mut *scratch;
+        found.clear();
+        if let Err(error) = dfa.try_which_overlapping_matches(cache, &Input::new(text), found) {
+            panic!("a set of patterns gave up, which it is not allowed to: {error}");
+        }
+        found.iter().map(|pattern| pattern.as_usize()).collect()
     }
 
-    fn set(&self) -> &RegexSet {
-        self.compiled.get_or_init(|| {
-            let set = RegexSetBuilder::new(&self.sources)
-                .case_insensitive(true)
-                .unicode(false)
-                .size_limit(SET_LIMIT)
-                .build();
-            match set {
-                Ok(set) => set,
-                Err(error) => {
-                    panic!("a compiled-in set of patterns is wrong, which the tests rule out: {error}")
-                }
-            }
-        })
+    fn compile(&self) -> Result<Automaton, Box<dyn std::error::Error>> {
+        let dfa = DFA::builder()
+            .configure(
+                Config::new()
+                    .match_kind(MatchKind::All)
+                    .cache_capacity(STATES_LIMIT)
+                    .skip_cache_capacity_check(true),
+            )
+            .syntax(syntax::Config::new().case_insensitive(true).unicode(false).utf8(false))
+            .thompson(
+                thompson::Config::new()
+                    .utf8(false)
+                    .nfa_size_limit(Some(SET_LIMIT))
+                    .which_captures(WhichCaptures::None),
+            )
+            .build_many(&self.sources)?;
+        let scratch = (dfa.create_cache(), regex_automata::PatternSet::new(dfa.pattern_len()));
+        Ok(Automaton { dfa, scratch: Mutex::new(scratch) })
+    }
+}
+
+impl fmt::Debug for PatternSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.sources.fmt(f)
     }
 }
 
@@ -117,6 +156,6 @@ mod tests {
         for source in ["^a", "b$", "x"] {
             set.push(&Pattern::new(source.to_owned()));
         }
-        assert_eq!(set.matches("A-B").collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(set.matches("A-B"), [0, 1]);
     }
 }
