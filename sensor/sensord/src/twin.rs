@@ -238,7 +238,8 @@ impl Follower {
                         }
                     }
                     Event::Incoming(Packet::Publish(message)) => {
-                        if self.hear(&message, &mut talk)? {
+                        let again = self.hear(&message, &mut talk)?;
+                        if again {
                             farewell(&talk.client, &mut events).await;
                             return Ok(Ended::Again);
                         }
