@@ -24,9 +24,9 @@ mod store;
 
 pub use address::{AddressError, PortalAddress};
 pub use portal::{OpenError, Portal};
-pub use rules::registration;
 pub use route::{Route, Who};
 pub use routes::routes;
+pub use rules::registration;
 pub use rules::role::Role;
 pub use server::{ServeError, Server};
 pub use store::{choose_database, Actor, DatabaseError, Store, StoreError};

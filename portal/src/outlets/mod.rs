@@ -97,7 +97,10 @@ impl Outlets {
         tasks.spawn(async move {
             loop {
                 if let Err(error) = store.forget_events(Timestamp::now()).await {
-                    tracing::error!(error = &error as &dyn std::error::Error, "told events could not be removed");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "told events could not be removed"
+                    );
                 }
                 tokio::time::sleep(SWEEP).await;
             }
@@ -176,7 +179,9 @@ async fn tell_some(
     };
     // up to the one before the first that was not acknowledged
     let upto = wanted.get(told.acknowledged).map_or(last, |event| event.seq - 1);
-    let reason = told.failure.map(|text| text.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect::<String>());
+    let reason = told
+        .failure
+        .map(|text| text.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect::<String>());
     store.note_delivery(name, holder, upto, reason.as_deref(), Timestamp::now()).await?;
     Ok(match reason {
         None => Progress::More,

@@ -88,13 +88,11 @@ impl Speaker {
     }
 
     pub(super) async fn tell(&mut self, events: &[Event]) -> Told {
-        let mut acknowledged = 0;
-        for event in events {
+        for (acknowledged, event) in events.iter().enumerate() {
             if let Err(why) = self.send(&line(event, self.to.format)).await {
                 self.connection = None;
                 return Told::short(acknowledged, why);
             }
-            acknowledged += 1;
         }
         Told::all(events)
     }

@@ -33,7 +33,7 @@ pub async fn list(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failed> {
     let (asked, view) = match views::resolve(&portal, &user, asked).await? {
-        Resolved::Here(asked, view) => (asked, view),
+        Resolved::Here(asked, view) => (*asked, view),
         Resolved::Elsewhere(address) => return Ok(Redirect::to(&address).into_response()),
     };
     let query = match asked.query() {

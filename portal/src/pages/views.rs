@@ -27,7 +27,7 @@ const MAX_QUERY: usize = 2_000;
 /// What is asked once views are looked up.
 pub(super) enum Resolved {
     /// This, with the view whose columns are shown.
-    Here(Asked, Option<View>),
+    Here(Box<Asked>, Option<View>),
     /// It has an address of its own.
     Elsewhere(String),
 }
@@ -42,27 +42,27 @@ pub(super) async fn resolve(portal: &Portal, user: &User, asked: Asked) -> Resul
         };
         return Ok(match there {
             true => Resolved::Elsewhere(format!("/devices?view={first}")),
-            false => Resolved::Here(asked, None),
+            false => Resolved::Here(Box::new(asked), None),
         });
     }
     let view = match asked.view.parse() {
         Ok(id) => portal.store.view(id, &user.name).await?,
         Err(_) => None,
     };
-    let Some(view) = view else { return Ok(Resolved::Here(asked, None)) };
+    let Some(view) = view else { return Ok(Resolved::Here(Box::new(asked), None)) };
     let alone = asked == Asked { view: asked.view.clone(), ..Asked::default() };
     let asked = match alone {
         true => Asked { view: asked.view, ..read(&view.query).unwrap_or_default() },
         false => asked,
     };
-    Ok(Resolved::Here(asked, Some(view)))
+    Ok(Resolved::Here(Box::new(asked), Some(view)))
 }
 
 /// The question alone.
 pub(super) async fn asked(portal: &Portal, user: &User, asked: Asked) -> Result<Asked, Failed> {
     let kept = asked.clone();
     Ok(match resolve(portal, user, asked).await? {
-        Resolved::Here(asked, _) => asked,
+        Resolved::Here(asked, _) => *asked,
         Resolved::Elsewhere(_) => kept,
     })
 }

@@ -467,7 +467,8 @@ impl Store {
             .fetch_all(&self.pool)
             .await
             .doing(doing)?;
-        let read = |row: &AnyRow| Ok((row.try_get("one").doing(doing)?, row.try_get("devices").doing(doing)?));
+        let read =
+            |row: &AnyRow| Ok((row.try_get("one").doing(doing)?, row.try_get("devices").doing(doing)?));
         rows.iter().map(read).collect()
     }
 

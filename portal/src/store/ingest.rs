@@ -10,9 +10,9 @@ use sqlx::{AnyConnection, Row};
 use std::net::IpAddr;
 use uuid::Uuid;
 
+use super::events::Outgoing;
 use super::merged::Merged;
 use super::timeline::Before;
-use super::events::Outgoing;
 use super::{findings, Doing, Store, StoreError};
 use crate::rules::consolidation::{consolidate, merge};
 
