@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use eyot_client::{ca_pin, Client, Trust};
+use eyot_client::{Client, Trust};
 use eyot_contract::{
     path, ActivationToken, BatchAcknowledged, DeviceBatch, DeviceRecord, DeviceType, EnrolmentRequest,
     EnrolmentResponse, MacAddr, Timestamp, MAX_BATCH_DEVICES,
@@ -115,8 +115,7 @@ async fn main() {
 }
 
 fn client(portal: &str, ca: &str) -> eyot_client::Builder {
-    let trust = Trust::Pinned { ca_pem: ca.to_owned(), pin: ca_pin(ca).unwrap() };
-    Client::builder(portal).trust(trust).timeout(PATIENCE)
+    Client::builder(portal).trust(Trust::CaPem(ca.to_owned())).timeout(PATIENCE)
 }
 
 /// Certificate and key of a new sensor.
