@@ -10,7 +10,7 @@ use eyot_capture::file::FileSource;
 use eyot_capture::{Frame, LinkType, Pulled, Source};
 use eyot_contract::Timestamp;
 use eyot_dissect::Limits;
-use eyot_findings::{Findings, Policy, Threats};
+use eyot_findings::{passage, Findings, Policy, Threats};
 use eyot_inventory::{Gatherer, Inventory};
 
 /// Frames between two hand-overs, as in the running sensor.
@@ -77,13 +77,7 @@ fn run(bytes: &[u8], frames: &[Kept], mut findings: Option<Findings>) -> (Durati
             gatherer.frame(&Frame { at: *at, link: *link, bytes, wire_len: *wire_len, vlan: *vlan });
             start = *end;
         }
-        match &mut findings {
-            Some(findings) => inventory.take(gatherer.gathered(), |sighting, inventory| {
-                findings.frame(sighting.at, &sighting.summary, inventory);
-            }),
-            None => inventory.take(gatherer.gathered(), |_, _| {}),
-        }
-        gatherer.clear();
+        passage::take(&mut gatherer, &mut inventory, findings.as_mut());
     }
     (used() - begun, findings.map_or(0, |f| f.all().len()))
 }

@@ -14,6 +14,7 @@ mod devices;
 mod engine;
 mod habits;
 mod ledger;
+pub mod passage;
 mod policy;
 mod scans;
 mod servers;

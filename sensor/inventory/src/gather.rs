@@ -38,6 +38,16 @@ pub struct Sighting {
     pub summary: Summary,
 }
 
+impl Sighting {
+    /// Of the end of a tunnel, in which a frame of `inside` came. Where both have one link address (a tunnel of bare packets)
+    /// the frame was counted for it already.
+    pub(crate) fn outside(frame: &Frame<'_>, outside: Summary, inside: &Summary) -> Self {
+        let again = outside.source == inside.source;
+        let bytes = if again { 0 } else { frame.wire_len.into() };
+        Self { at: frame.at, frames: u64::from(!again), bytes, summary: outside }
+    }
+}
+
 /// Sightings and what was read of them, in order.
 #[derive(Debug, Default)]
 pub struct Gathered {
@@ -74,10 +84,13 @@ struct Cell {
     key: u64,
     at: Timestamp,
     bytes: u64,
+    /// One or none of each sighting: of a frame that was counted for the same sender already, only the time is news.
     frames: u32,
+    /// Something is in it that was not handed on.
+    waits: bool,
 }
 
-const EMPTY: Cell = Cell { key: 0, at: Timestamp(0), bytes: 0, frames: 0 };
+const EMPTY: Cell = Cell { key: 0, at: Timestamp(0), bytes: 0, frames: 0, waits: false };
 
 /// Takes frames, gives sightings.
 pub struct Gatherer {
@@ -119,26 +132,45 @@ impl Gatherer {
         if summary.duplicate {
             return;
         }
+        let news = readings.len() > before || summary.opening.is_some() || summary.protocol.is_some();
         let sighting = Sighting { at: frame.at, frames: 1, bytes: frame.wire_len.into(), summary };
-        if readings.len() > before || summary.opening.is_some() || summary.protocol.is_some() {
+        if news {
             self.gathered.push(sighting);
-            return;
+        } else {
+            self.draw_together(sighting);
         }
-        let key = self.key(&summary);
+        if summary.tunnel.is_some() {
+            self.outsides(frame, &summary);
+        }
+    }
+
+    /// Those who carried the frame; after it, because what was read belongs to the first sighting behind it.
+    #[cold]
+    fn outsides(&mut self, frame: &Frame<'_>, inside: &Summary) {
+        for at in 0..self.dissector.outsides().len() {
+            let outside = self.dissector.outsides()[at];
+            self.draw_together(Sighting::outside(frame, outside, inside));
+        }
+    }
+
+    #[inline]
+    fn draw_together(&mut self, sighting: Sighting) {
+        let key = self.key(&sighting.summary);
         let place = key as usize % CONVERSATIONS;
         let cell = &mut self.cells[place];
         if cell.key == key {
-            if cell.frames == 0 {
+            if !cell.waits {
+                cell.waits = true;
                 self.counted.push(place);
             }
-            cell.frames += 1;
+            cell.frames += u32::from(sighting.frames > 0);
             cell.bytes += sighting.bytes;
-            cell.at = cell.at.max(frame.at);
+            cell.at = cell.at.max(sighting.at);
             return;
         }
         self.hand_on(place);
-        self.cells[place] = Cell { key, at: frame.at, bytes: 0, frames: 0 };
-        self.summaries[place] = summary;
+        self.cells[place] = Cell { key, at: sighting.at, ..EMPTY };
+        self.summaries[place] = sighting.summary;
         self.gathered.push(sighting);
     }
 
@@ -154,6 +186,11 @@ impl Gatherer {
     /// What is waiting to be taken.
     pub fn gathered(&self) -> &Gathered {
         &self.gathered
+    }
+
+    /// The same, for an [`Inventory`] to take.
+    pub fn gathered_mut(&mut self) -> &mut Gathered {
+        &mut self.gathered
     }
 
     /// Takes what is waiting and leaves `empty` in its place.
@@ -174,9 +211,9 @@ impl Gatherer {
     #[inline]
     fn hand_on(&mut self, place: usize) {
         let cell = &mut self.cells[place];
-        if cell.frames > 0 {
+        if cell.waits {
             let (frames, bytes) = (u64::from(cell.frames), cell.bytes);
-            (cell.frames, cell.bytes) = (0, 0);
+            (cell.frames, cell.bytes, cell.waits) = (0, 0, false);
             self.gathered.push(Sighting { at: cell.at, frames, bytes, summary: self.summaries[place] });
         }
     }
@@ -189,7 +226,8 @@ impl Gatherer {
             let [a, b, c, d, e, f] = mac.map_or([0; 6], |mac| mac.0);
             u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
         };
-        let tag = u64::from(summary.vlan.unwrap_or(0)) << 1 | u64::from(forwarded(summary));
+        let flags = u64::from(summary.outside) << 1 | u64::from(forwarded(summary));
+        let tag = u64::from(summary.vlan.unwrap_or(0)) << 2 | flags;
         hasher.write_u64(mac(summary.source) | tag << 48);
         match (summary.source_ip, summary.destination_ip) {
             (Some(IpAddr::V4(from)), Some(IpAddr::V4(to))) => {
@@ -212,13 +250,16 @@ impl Gatherer {
 impl Inventory {
     /// Takes what was gathered. `each` is shown every sighting right after it was taken, while
     /// [`readings`](Self::readings) are that one's.
-    pub fn take(&mut self, gathered: &Gathered, mut each: impl FnMut(&Sighting, &Self)) {
+    pub fn take(&mut self, gathered: &mut Gathered, mut each: impl FnMut(&Sighting, &Self)) {
+        // they are lent to the inventory, so that nothing is copied
+        self.exchange_readings(&mut gathered.readings);
         let mut start = 0;
         for (sighting, end) in &gathered.sightings {
-            self.take_one(sighting, &gathered.readings, start..*end);
+            self.take_one(sighting, start..*end);
             start = *end;
             each(sighting, self);
         }
+        self.exchange_readings(&mut gathered.readings);
     }
 }
 
@@ -278,12 +319,12 @@ mod tests {
             gatherer.frame(&frame(*at, bytes));
             if n % 100 == 99 {
                 sightings += gatherer.gathered().len();
-                together.take(gatherer.gathered(), |_, _| ());
+                together.take(gatherer.gathered_mut(), |_, _| ());
                 gatherer.clear();
             }
         }
         gatherer.settle();
-        together.take(gatherer.gathered(), |_, _| ());
+        together.take(gatherer.gathered_mut(), |_, _| ());
         for inventory in [&mut one_by_one, &mut together] {
             inventory.identify(usize::MAX);
         }
@@ -301,7 +342,7 @@ mod tests {
         }
         let mut seen = 0;
         let mut inventory = Inventory::new();
-        inventory.take(gatherer.gathered(), |sighting, inventory| {
+        inventory.take(gatherer.gathered_mut(), |sighting, inventory| {
             assert_eq!(inventory.has_readings(), sighting.summary.protocol.is_some());
             seen += inventory.readings().count();
         });

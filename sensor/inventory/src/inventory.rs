@@ -46,6 +46,8 @@ pub struct Inventory {
     fact_bytes: usize,
     counters: InventoryCounters,
     readings: Readings,
+    /// Those of the latest frame.
+    current: Range<usize>,
     decisions: Decisions,
     local: LocalNetworks,
 }
@@ -65,8 +67,12 @@ impl Inventory {
         if !summary.duplicate {
             let bytes = frame.wire_len.into();
             self.sighting(&Sighting { at: frame.at, frames: 1, bytes, summary });
+            for outside in dissector.outsides() {
+                self.sighting(&Sighting::outside(frame, *outside, &summary));
+            }
         }
-        for reading in readings.iter() {
+        self.current = 0..readings.len();
+        for reading in readings.range(self.current.clone()) {
             self.reading(frame.at, &summary, &reading);
         }
         self.readings = readings;
@@ -75,27 +81,34 @@ impl Inventory {
 
     /// Takes a sighting, and those of the readings that belong to it.
     #[inline]
-    pub(crate) fn take_one(&mut self, sighting: &Sighting, all: &Readings, range: Range<usize>) {
-        let mut readings = std::mem::take(&mut self.readings);
-        readings.clear();
+    pub(crate) fn take_one(&mut self, sighting: &Sighting, range: Range<usize>) {
+        self.current = range;
         self.sighting(sighting);
-        for reading in all.range(range) {
-            self.reading(sighting.at, &sighting.summary, &reading);
-            readings.add(&reading);
+        if self.has_readings() {
+            let readings = std::mem::take(&mut self.readings);
+            for reading in readings.range(self.current.clone()) {
+                self.reading(sighting.at, &sighting.summary, &reading);
+            }
+            self.readings = readings;
         }
-        self.readings = readings;
+    }
+
+    /// Exchanges the readings that sightings refer to.
+    pub(crate) fn exchange_readings(&mut self, readings: &mut Readings) {
+        std::mem::swap(&mut self.readings, readings);
+        self.current = 0..0;
     }
 
     /// What was read of the latest frame, until the next.
     #[inline]
     pub fn readings(&self) -> impl Iterator<Item = Reading<'_>> {
-        self.readings.iter()
+        self.readings.range(self.current.clone())
     }
 
     /// Whether anything was read of the latest frame.
     #[inline]
     pub fn has_readings(&self) -> bool {
-        !self.readings.is_empty()
+        !self.current.is_empty()
     }
 
     /// Who claims this address.
@@ -273,9 +286,11 @@ impl Inventory {
     #[inline]
     fn sighting(&mut self, sighting: &Sighting) {
         let Sighting { at, frames, bytes, ref summary } = *sighting;
-        self.counters.frames += frames;
+        // what is inside is counted by itself
+        let counted = if summary.outside { 0 } else { frames };
+        self.counters.frames += counted;
         let Some(slot) = summary.source.and_then(|mac| self.slot(mac, at)) else {
-            self.counters.frames_without_device += frames;
+            self.counters.frames_without_device += counted;
             return;
         };
         let Some(device) = &mut self.slots[slot] else { return };

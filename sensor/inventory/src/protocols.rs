@@ -7,12 +7,15 @@ use eyot_dissect::Field;
 /// Room for names; more than that and the set would need another word.
 const MAX_PROTOCOLS: usize = 128;
 
+/// Names that need not be looked up: what most devices speak, taken together.
+const REMEMBERED: usize = 4;
+
 /// A set of protocol names.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProtocolSet {
     bits: u128,
-    /// The name that was added last, which is often the next one too: a device says the same things again and again.
-    latest: &'static str,
+    /// The names that were added last, which are often the next ones too: a device says the same things again and again.
+    latest: [&'static str; REMEMBERED],
 }
 
 struct Names {
@@ -48,10 +51,11 @@ impl ProtocolSet {
     /// Adds a protocol by the registry's own name; whether it is new.
     #[inline]
     pub fn insert_registered(&mut self, name: &'static str) -> bool {
-        if std::ptr::eq(self.latest, name) {
+        if self.latest.iter().any(|known| std::ptr::eq(*known, name)) {
             return false;
         }
-        self.latest = name;
+        self.latest.rotate_right(1);
+        self.latest[0] = name;
         self.insert(name)
     }
 

@@ -57,24 +57,8 @@ impl Readings {
         });
     }
 
-    /// Adds one of another buffer.
-    pub fn add(&mut self, reading: &Reading<'_>) {
-        let Reading { mac, ip, vlan, field, value } = *reading;
-        let start = self.text.len();
-        self.text.push_str(value);
-        self.list.push(Entry { mac, ip, vlan, field, start, end: self.text.len() });
-    }
-
     pub fn len(&self) -> usize {
         self.list.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = Reading<'_>> {
-        self.range(0..self.list.len())
     }
 
     pub fn range(&self, range: Range<usize>) -> impl Iterator<Item = Reading<'_>> {

@@ -52,7 +52,7 @@ impl Network {
                 value: (*value).into(),
             });
         }
-        for reading in buffer.iter() {
+        for reading in buffer.range(0..buffer.len()) {
             self.inventory.reading(Timestamp(self.now), &summary, &reading);
         }
     }
@@ -307,7 +307,7 @@ fn in_vlan(net: &mut Network, sender: MacAddr, vlan: Option<u16>, field: Field, 
     net.inventory.sighting(&Sighting { at: Timestamp(net.now), frames: 1, bytes: 60, summary });
     let mut buffer = Readings::default();
     buffer.push(&Observation { mac: sender, ip: value.parse().ok(), vlan, field, value: value.into() });
-    for reading in buffer.iter() {
+    for reading in buffer.range(0..buffer.len()) {
         net.inventory.reading(Timestamp(net.now), &summary, &reading);
     }
 }

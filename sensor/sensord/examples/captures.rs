@@ -11,9 +11,8 @@ use std::time::{Duration, Instant};
 
 use eyot_capture::file::FileSource;
 use eyot_capture::{Pulled, Source};
-use eyot_contract::Timestamp;
 use eyot_dissect::Limits;
-use eyot_findings::{Findings, Policy};
+use eyot_findings::{passage, Findings, Policy};
 use eyot_inventory::{Gatherer, Inventory};
 
 /// What a file may cost before its first packet: tables are made for each.
@@ -126,26 +125,9 @@ fn read(path: &Path) -> Option<Read> {
     let mut gatherer = Gatherer::new(Limits::default());
     let mut inventory = Inventory::new();
     let mut findings = Findings::new(Policy::default());
-    let mut latest = Timestamp(0);
-    loop {
-        let pulled = source.pull(8_192, &mut |frame| {
-            latest = latest.max(frame.at);
-            gatherer.frame(frame);
-        });
-        let ended = !matches!(pulled, Ok(Pulled::Frames(_)));
-        if ended {
-            gatherer.settle();
-        }
-        inventory.take(gatherer.gathered(), |sighting, inventory| {
-            findings.frame(sighting.at, &sighting.summary, inventory);
-        });
-        gatherer.clear();
-        if ended {
-            break;
-        }
-    }
-    inventory.identify(usize::MAX);
-    findings.assess(&inventory, latest);
+    let mut pass = || passage::pass(&mut source, 8_192, &mut gatherer, &mut inventory, Some(&mut findings));
+    while matches!(pass(), Ok(Pulled::Frames(_))) {}
+    passage::conclude(&mut inventory, Some(&mut findings));
     let devices = inventory.records().len();
     let packets = source.statistics().frames;
     Some(Read { packets, devices, damaged: source.damage().is_some(), took: started.elapsed() })

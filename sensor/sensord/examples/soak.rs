@@ -15,7 +15,7 @@ use eyot_capture::file::FileSource;
 use eyot_capture::{Frame, Pulled, Source};
 use eyot_contract::Timestamp;
 use eyot_dissect::Limits;
-use eyot_findings::{Findings, Policy};
+use eyot_findings::{passage, Findings, Policy};
 use eyot_inventory::{Gatherer, Inventory, Store, RETENTION};
 
 /// Growth that is no leak: allocators keep what they were once given.
@@ -73,11 +73,11 @@ fn run() -> anyhow::Result<bool> {
                 now = Timestamp(start + passed as i64);
                 gatherer.frame(&Frame { at: now, ..*frame });
                 if gatherer.gathered().len() >= 8_192 {
-                    take(&mut inventory, &mut findings, &mut gatherer);
+                    passage::take(&mut gatherer, &mut inventory, Some(&mut findings));
                 }
             })?;
             gatherer.settle();
-            take(&mut inventory, &mut findings, &mut gatherer);
+            passage::take(&mut gatherer, &mut inventory, Some(&mut findings));
             inventory.identify(usize::MAX);
             findings.assess(&inventory, now);
             inventory.forget_quiet(Timestamp(now.0 - RETENTION));
@@ -106,13 +106,6 @@ fn run() -> anyhow::Result<bool> {
     let growth = after / before - 1.0;
     println!("second quarter {before:.0} KiB, last quarter {after:.0} KiB: {:+.1} %", growth * 100.0);
     Ok(growth <= GROWTH)
-}
-
-fn take(inventory: &mut Inventory, findings: &mut Findings, gatherer: &mut Gatherer) {
-    inventory.take(gatherer.gathered(), |sighting, inventory| {
-        findings.frame(sighting.at, &sighting.summary, inventory);
-    });
-    gatherer.clear();
 }
 
 /// First and last time of the capture.

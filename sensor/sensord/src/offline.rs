@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Error;
 use eyot_capture::file::{FileSource, OpenError};
 use eyot_capture::{Pulled, Source};
-use eyot_contract::Timestamp;
 use eyot_dissect::Limits;
-use eyot_findings::Findings;
+use eyot_findings::{passage, Findings};
 use eyot_inventory::{Gatherer, Inventory};
 
 use crate::progress::Progress;
@@ -53,11 +52,7 @@ impl Reading {
             progress.file_done(sizes(path));
         }
         progress.finish();
-        reading.inventory.identify(usize::MAX);
-        if let Some(findings) = &mut reading.findings {
-            let latest = reading.inventory.devices().map(|device| device.last_seen()).max();
-            findings.assess(&reading.inventory, latest.unwrap_or(Timestamp(0)));
-        }
+        passage::conclude(&mut reading.inventory, reading.findings.as_mut());
         reading
     }
 
@@ -66,18 +61,9 @@ impl Reading {
         let position = source.position();
         let unknown_before = gatherer.counters().unknown_link;
         loop {
-            let ended = source.pull(BATCH, &mut |frame| gatherer.frame(frame))? == Pulled::Ended;
-            if ended {
-                gatherer.settle();
-            }
-            let findings = &mut self.findings;
-            self.inventory.take(gatherer.gathered(), |sighting, inventory| {
-                if let Some(findings) = findings {
-                    findings.frame(sighting.at, &sighting.summary, inventory);
-                }
-            });
-            gatherer.clear();
-            if ended {
+            let findings = self.findings.as_mut();
+            let pulled = passage::pass(&mut source, BATCH, gatherer, &mut self.inventory, findings)?;
+            if pulled == Pulled::Ended {
                 break;
             }
             progress.at(position.bytes(), self.inventory.len());

@@ -160,9 +160,9 @@ impl Discovery {
     fn run(mut self, drainer: &Drainer) {
         loop {
             match drainer.next(TEND_EVERY / 4) {
-                Drained::Batch(batch) => {
+                Drained::Batch(mut batch) => {
                     let watch = &mut self.watch;
-                    self.inventory.take(&batch, |sighting, inventory| {
+                    self.inventory.take(&mut batch, |sighting, inventory| {
                         watch.frame(sighting.at, &sighting.summary, inventory);
                     });
                     drainer.give_back(batch);
