@@ -1,8 +1,10 @@
 //! Devices that look for others: many addresses or many ports within a minute, most of which do not answer.
 //!
 //! A fixed number of slots, each for one asker and one thing held still (a port, an address, ARP). A slot remembers
-//! hashes of what was asked for, up to the number that makes a scan. Only beginnings of connections and ARP broadcasts
-//! come here, so an ordinary frame costs nothing.
+//! hashes of what was asked for, up to the number that makes a scan. A newcomer may stand in one of two slots and takes
+//! the one that holds less: a search of many ports also asks for one address at each, and those must not push out the
+//! slot in which the search adds up. Only beginnings of connections and ARP broadcasts come here, so an ordinary frame
+//! costs nothing.
 
 use std::hash::BuildHasher;
 use std::net::IpAddr;
@@ -16,7 +18,7 @@ use crate::engine::{Findings, Seen};
 const MANY: usize = 64;
 /// A minute, in microseconds.
 const SPAN: i64 = 60 * 1_000_000;
-/// Slots; a newcomer takes the place of whoever is there.
+/// Slots; when both that it may have are taken, a newcomer takes the place of whoever asked for less.
 const SLOTS: usize = 2_048;
 /// Targets named as evidence.
 const SAMPLES: usize = 4;
@@ -64,8 +66,7 @@ impl Scans {
     /// Notes a question; the samples once there have been [`MANY`] of which fewer than half were answered.
     fn asked(&mut self, of: Of, target: Target, at: Timestamp) -> Option<String> {
         let target_hash = self.hasher.hash_one(target);
-        let slot = self.slot(of);
-        let (key, slot) = slot;
+        let (key, slot) = self.slot(of, at);
         if slot.key != key || (at.0 - slot.since).abs() > SPAN {
             slot.key = key;
             slot.since = at.0;
@@ -97,16 +98,35 @@ impl Scans {
     }
 
     fn answered(&mut self, of: Of) {
-        let (key, slot) = self.slot(of);
-        if slot.key == key {
-            slot.answers += 1;
+        let key = self.key(of);
+        if let Some(place) = places(key).into_iter().find(|place| self.slots[*place].key == key) {
+            self.slots[place].answers += 1;
         }
     }
 
-    fn slot(&mut self, of: Of) -> (u64, &mut Slot) {
-        let key = self.hasher.hash_one(of) | 1;
-        (key, &mut self.slots[(key >> 1) as usize % SLOTS])
+    fn key(&self, of: Of) -> u64 {
+        // 0 is nobody's
+        self.hasher.hash_one(of) | 1
     }
+
+    /// The slot that is this one's already, or the one of its two that holds less.
+    fn slot(&mut self, of: Of, at: Timestamp) -> (u64, &mut Slot) {
+        let key = self.key(of);
+        let [one, other] = places(key);
+        let held = |slot: &Slot| if (at.0 - slot.since).abs() > SPAN { 0 } else { slot.asked.len() };
+        let place = match (&self.slots[one], &self.slots[other]) {
+            (first, _) if first.key == key => one,
+            (_, second) if second.key == key => other,
+            (first, second) if held(second) < held(first) => other,
+            _ => one,
+        };
+        (key, &mut self.slots[place])
+    }
+}
+
+/// The two slots that a key may stand in: from bits of it that have nothing to do with each other.
+fn places(key: u64) -> [usize; 2] {
+    [(key >> 1) as usize % SLOTS, (key >> 33) as usize % SLOTS]
 }
 
 impl Findings {
