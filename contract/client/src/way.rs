@@ -61,8 +61,9 @@ pub(crate) fn proxy_way(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use eyot_contract::settings::Proxy;
+    use eyot_contract::CaPin;
 
-    use crate::Client;
+    use crate::{Client, Trust};
 
     #[test]
     fn a_proxy_is_on_the_way_unless_the_host_is_excepted() {
@@ -73,7 +74,8 @@ mod tests {
             exceptions: vec!["direct.example".to_owned()],
         };
         let way = |host: &str, url: &str| {
-            Client::builder(format!("https://{host}")).proxy(Some(proxy(url))).way().unwrap()
+            let trust = Trust::Pin(CaPin([1; 32]));
+            Client::builder(format!("https://{host}")).trust(trust).proxy(Some(proxy(url))).way().unwrap()
         };
         let through = way("hub.example", "http://proxy.example:3128");
         assert!(!format!("{through:?}").contains("s3cret"));
