@@ -30,8 +30,9 @@ fn scenario(script: &str) -> String {
         .unwrap();
     let (said, wrong) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     assert!(status.success(), "{status}\n{said}\n{wrong}");
-    // which loop device it was is of no interest
-    said.split('\n').map(|line| without_number(line) + "\n").collect()
+    // which loop device it was and how long it took is of no interest
+    let said = said.split('\n').filter(|line| !line.contains(" s of the processor in "));
+    said.map(|line| without_number(line) + "\n").collect()
 }
 
 /// `/dev/loop12` as `DISK`.
