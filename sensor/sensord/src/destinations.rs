@@ -11,9 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Context;
-use eyot_contract::{
-    ConditionCode, DestinationStatus, SpoolStatus, Timestamp, UploadError, UploadState, MAX_BATCH_DEVICES,
-};
+use eyot_contract::{ConditionCode, SpoolStatus, Timestamp, UploadState, MAX_BATCH_DEVICES};
 use eyot_inventory::Outbox;
 use eyot_uplink::azure::dps::Registration;
 use eyot_uplink::azure::event_hub::EventHub;
@@ -262,18 +260,11 @@ impl Sender {
         }
         self.outbox.acknowledge().map_err(|e| here(&e))?;
         self.pause.reset();
-        self.status(|status| {
-            status.upload.state = UploadState::Connected;
-            status.upload.last_success = Some(Timestamp::now());
-            status.upload.last_error = None;
-            status.upload.batches += 1;
-            status.upload.records += records;
-        });
+        self.shared.delivered(self.kind.name(), records);
         Ok(true)
     }
 
     fn failed(&mut self, trouble: &Trouble) -> Duration {
-        let message = trouble.to_string();
         let name = self.kind.name();
         let (pause, state, condition) = match trouble {
             Trouble::Later { after, .. } => {
@@ -285,19 +276,14 @@ impl Sender {
                 (pause, UploadState::NotEnrolled, ConditionCode::SanityFailed)
             }
         };
-        self.status(|status| {
-            if status.upload.last_error.as_ref().is_none_or(|e| e.message != message) {
-                tracing::warn!("cannot report to {name}: {message}");
-            }
-            status.upload.state = state;
-            status.upload.last_error = Some(UploadError { at: Timestamp::now(), message, condition });
-        });
+        let complaint = format!("cannot report to {name}");
+        self.shared.failing(name, &complaint, state, condition, trouble.to_string());
         pause
     }
 
     fn publish(&self) {
         let Ok(state) = self.outbox.state() else { return };
-        self.status(|status| {
+        self.shared.destination(self.kind.name(), |status| {
             status.spool = SpoolStatus {
                 waiting: state.waiting,
                 in_flight: state.in_flight,
@@ -305,9 +291,5 @@ impl Sender {
                 oldest: state.oldest,
             };
         });
-    }
-
-    fn status(&self, change: impl FnOnce(&mut DestinationStatus)) {
-        self.shared.destination(self.kind.name(), change);
     }
 }

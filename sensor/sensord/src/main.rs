@@ -3,6 +3,7 @@
 //! The front door: parse, run, print the error chain, choose the exit code. What each command does is in `commands`, how
 //! frames become devices in the crates behind it.
 
+mod beside;
 mod cli;
 mod commands;
 mod config;

@@ -5,12 +5,10 @@
 //! What is due by the clock has the hour's name: a sensor that was killed in the midst writes the same files again. The
 //! hour that is done and the wish that was fulfilled are noted beside the database.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use eyot_contract::{ConditionCode, Content, Message, Timestamp, UploadError, UploadState, MESSAGE_SCHEMA};
+use eyot_contract::{ConditionCode, Content, Message, Timestamp, UploadState, MESSAGE_SCHEMA};
 use eyot_inventory::Store;
 use eyot_uplink::azure::reporter::HubReporter;
 use eyot_uplink::azure::upload::MAX_UPLOAD_BYTES;
@@ -19,6 +17,7 @@ use eyot_uplink::pause::Pause;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::beside;
 use crate::https::Https;
 use crate::status::Shared;
 
@@ -69,21 +68,16 @@ impl Snapshots {
             return;
         }
         let plan = self.plan.borrow().clone();
-        let note = self.note();
+        // without it a file is written once more
+        let note: Note = beside::read(&self.database, NOTE);
         let now = Timestamp::now();
         let Some((moment, done)) = due(&plan, &note, now) else { return };
         match self.upload(hub, moment).await {
             Ok(records) => {
                 self.pause.reset();
-                self.shared.destination(NAME, |status| {
-                    status.upload.state = UploadState::Connected;
-                    status.upload.last_success = Some(Timestamp::now());
-                    status.upload.last_error = None;
-                    status.upload.batches += 1;
-                    status.upload.records += records;
-                });
+                self.shared.delivered(NAME, records);
                 tracing::info!(records, "the inventory was stored as a file");
-                if let Err(error) = self.keep(&done) {
+                if let Err(error) = beside::keep(&self.database, NOTE, &done) {
                     self.failed(&Trouble::Later { after: None, message: format!("{error:#}") });
                 }
             }
@@ -104,35 +98,14 @@ impl Snapshots {
     }
 
     fn failed(&mut self, trouble: &Trouble) {
-        let after = match trouble {
-            Trouble::Later { after, .. } => *after,
-            // nobody mends it within minutes
-            Trouble::Operator { .. } | Trouble::Record { .. } => Some(eyot_uplink::pause::LONGEST),
-        };
-        self.not_before = Instant::now() + self.pause.after_failure(after);
-        let message = trouble.to_string();
-        self.shared.destination(NAME, |status| {
-            if status.upload.last_error.as_ref().is_none_or(|e| e.message != message) {
-                tracing::warn!("cannot store the inventory as a file: {message}");
-            }
-            status.upload.state = UploadState::Retrying;
-            status.upload.last_error =
-                Some(UploadError { at: Timestamp::now(), message, condition: ConditionCode::Disconnected });
-        });
-    }
-
-    fn note(&self) -> Note {
-        // without it a file is written once more
-        let text = fs::read(self.database.with_file_name(NOTE)).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
-    }
-
-    fn keep(&self, note: &Note) -> anyhow::Result<()> {
-        let path = self.database.with_file_name(NOTE);
-        let new = path.with_extension("new");
-        fs::write(&new, serde_json::to_vec(note)?)
-            .and_then(|()| fs::rename(&new, &path))
-            .with_context(|| format!("{}: cannot be written", path.display()))
+        self.not_before = Instant::now() + self.pause.after_trouble(trouble);
+        self.shared.failing(
+            NAME,
+            "cannot store the inventory as a file",
+            UploadState::Retrying,
+            ConditionCode::Disconnected,
+            trouble.to_string(),
+        );
     }
 }
 

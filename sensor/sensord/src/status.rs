@@ -6,7 +6,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use eyot_contract::{DestinationStatus, InterfaceStatus, SensorStatus, Timestamp};
+use eyot_contract::{
+    ConditionCode, DestinationStatus, InterfaceStatus, SensorStatus, Timestamp, UploadError, UploadState,
+};
 
 /// How often the file is written, in seconds.
 pub const WRITE_EVERY_SECONDS: u64 = 5;
@@ -46,6 +48,35 @@ impl Shared {
             status.destinations.len() - 1
         });
         change(&mut status.destinations[at]);
+    }
+
+    /// Says that a destination has taken something, so many records of it.
+    pub fn delivered(&self, name: &str, records: u64) {
+        self.destination(name, |status| {
+            status.upload.state = UploadState::Connected;
+            status.upload.last_success = Some(Timestamp::now());
+            status.upload.last_error = None;
+            status.upload.batches += 1;
+            status.upload.records += records;
+        });
+    }
+
+    /// Says what is the matter with a destination; `complaint` begins the log's line, which comes once for each new matter.
+    pub fn failing(
+        &self,
+        name: &str,
+        complaint: &str,
+        state: UploadState,
+        condition: ConditionCode,
+        message: String,
+    ) {
+        self.destination(name, |status| {
+            if status.upload.last_error.as_ref().is_none_or(|e| e.message != message) {
+                tracing::warn!("{complaint}: {message}");
+            }
+            status.upload.state = state;
+            status.upload.last_error = Some(UploadError { at: Timestamp::now(), message, condition });
+        });
     }
 
     /// Replaces the file by the present status.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use eyot_client::Way;
-use eyot_contract::{ConditionCode, Timestamp, UploadError, UploadState};
+use eyot_contract::{ConditionCode, Timestamp, UploadState};
 use eyot_uplink::azure::dps::Assignment;
 use eyot_uplink::azure::twin::{self, Document, Heard, Login, MAX_REPORTED_BYTES, SUBSCRIPTIONS};
 use eyot_uplink::destination::Trouble;
@@ -180,20 +180,14 @@ impl Follower {
     }
 
     fn failed(&mut self, trouble: &Trouble) -> Duration {
-        let after = match trouble {
-            Trouble::Later { after, .. } => *after,
-            Trouble::Operator { .. } | Trouble::Record { .. } => Some(eyot_uplink::pause::LONGEST),
-        };
-        let message = trouble.to_string();
-        self.shared.destination(NAME, |status| {
-            if status.upload.last_error.as_ref().is_none_or(|e| e.message != message) {
-                tracing::warn!("cannot follow the device twin: {message}");
-            }
-            status.upload.state = UploadState::Retrying;
-            status.upload.last_error =
-                Some(UploadError { at: Timestamp::now(), message, condition: ConditionCode::Disconnected });
-        });
-        self.pause.after_failure(after)
+        self.shared.failing(
+            NAME,
+            "cannot follow the device twin",
+            UploadState::Retrying,
+            ConditionCode::Disconnected,
+            trouble.to_string(),
+        );
+        self.pause.after_trouble(trouble)
     }
 
     async fn connection(&mut self) -> Result<Ended, Trouble> {
@@ -323,12 +317,7 @@ impl Follower {
 
     fn connected(&mut self) {
         self.pause.reset();
-        self.shared.destination(NAME, |status| {
-            status.upload.state = UploadState::Connected;
-            status.upload.last_success = Some(Timestamp::now());
-            status.upload.last_error = None;
-            status.upload.batches += 1;
-        });
+        self.shared.delivered(NAME, 0);
     }
 
     /// How the sensor is, in few words: the hub bounds the reported half.

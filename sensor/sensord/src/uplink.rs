@@ -19,6 +19,7 @@ use eyot_inventory::{Spool, StoreError};
 use tokio::sync::{watch, Notify};
 
 use crate::config::{read, ConfigError, Portal};
+use crate::https::chain;
 use crate::portal_threats::PortalThreats;
 use crate::status::Shared;
 
@@ -231,7 +232,7 @@ impl Sender {
             Remedy::Activate => LONGEST_PAUSE,
         };
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        let message = format!("{:#}", anyhow::Error::msg(chain(error)));
+        let message = chain(error);
         let mut status = self.shared.lock();
         let known = status.upload.last_error.as_ref().is_some_and(|e| e.message == message);
         if !known {
@@ -286,15 +287,4 @@ impl SendError {
             Self::Acknowledgement { .. } => ConditionCode::Unsupported,
         }
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }

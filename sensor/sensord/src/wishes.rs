@@ -3,16 +3,15 @@
 //! Wishes are kept beside the database, so that they hold after a restart without a connection. One that cannot be
 //! fulfilled is answered with the reason and changes nothing; the others hold all the same.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::Context;
 use eyot_capture::live;
 use eyot_contract::FindingKind;
 use eyot_inventory::{LocalNetworks, Network};
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Map, Value};
 
+use crate::beside;
 use crate::config::{Config, SNAPSHOT_HOURS};
 use crate::snapshots::Plan;
 
@@ -85,8 +84,7 @@ pub struct Laid {
 impl Wishes {
     /// What was kept beside this database. Nothing where nothing can be read: the next connection brings it.
     pub fn read(database: &Path) -> Self {
-        let text = fs::read(database.with_file_name(FILE)).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
+        beside::read(database, FILE)
     }
 
     /// Keeps them.
@@ -94,11 +92,7 @@ impl Wishes {
     /// # Errors
     /// When the file cannot be written; the former stays.
     pub fn keep(&self, database: &Path) -> anyhow::Result<()> {
-        let path = database.with_file_name(FILE);
-        let new = path.with_extension("new");
-        fs::write(&new, serde_json::to_vec(self)?)
-            .and_then(|()| fs::rename(&new, &path))
-            .with_context(|| format!("{}: cannot be written", path.display()))
+        beside::keep(database, FILE, self)
     }
 
     /// Lays them over a configuration.
@@ -135,6 +129,8 @@ fn texts(value: &Value) -> Result<impl Iterator<Item = Result<&str, String>>, St
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::fs;
+
     use super::*;
 
     fn config() -> Config {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::destination::Trouble;
+
 /// Pause after the first failure.
 pub const FIRST: Duration = Duration::from_secs(1);
 /// Longest pause of our own; a service's `Retry-After` may be longer.
@@ -31,6 +33,14 @@ impl Pause {
             Some(asked) if asked > jittered => asked + FIRST.mul_f64(fastrand::f64()),
             _ => jittered,
         }
+    }
+
+    /// The pause after this trouble. What somebody has to mend nobody mends within minutes.
+    pub fn after_trouble(&mut self, trouble: &Trouble) -> Duration {
+        self.after_failure(match trouble {
+            Trouble::Later { after, .. } => *after,
+            Trouble::Operator { .. } | Trouble::Record { .. } => Some(LONGEST),
+        })
     }
 
     /// It worked.
