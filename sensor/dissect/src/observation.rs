@@ -308,4 +308,8 @@ fields! {
     S7Role = "s7.role", "the sender answers; value: `server`";
     SccpRole = "sccp.role", "the sender talks to a call manager; value: `client`";
     PpppDevice = "pppp.device", "prefix of the identifier of a device that logs in or makes itself known, `TNPUSAE`";
+    TcpSyn = "tcp.syn", "how the sender asks for connections: hop limit it starts from, window, options in order, `64:mss*44:mss,sok,ts,nop,ws7`";
+    TcpSynAck = "tcp.syn_ack", "the same of a sender that agrees to connections, which depends on who asked";
+    SmarterDevice = "smarter.device", "kind and firmware of an answer to a search, `kettle 19`";
+    SmarterState = "smarter.state", "kind of machine that tells its state: kettle or coffee_machine";
 }

@@ -9,8 +9,8 @@ use crate::{
     ads, arp, bacnet, bjnp, browser, capwap, cdp, coap, dahua, dhcp, dhcp6, dicom, dnp3, dns, dropbox, eapol,
     edimax, edp, enip, eq3, fdp, fins, fox, ftp, h323, hartip, hiflying, hl7, hsrp, http, iec104, igmp, ipp,
     knx, lifx, lldp, llmnr, mdns, mgcp, miio, mms, mndp, modbus, mqtt, nbns, nd, ntp, opcua, ospf, pjl,
-    poct1, pppp, profinet, quic, radius, rtsp, s7, sadp, sccp, sip, slp, smtp, snmp, ssdp, ssh, stp, telnet,
-    tftp, tivo, tls, tplink, tuya, ubiquiti, upnp, vrrp, wiz, wsd,
+    poct1, pppp, profinet, quic, radius, rtsp, s7, sadp, sccp, sip, slp, smarter, smtp, snmp, ssdp, ssh, stp,
+    tcp, telnet, tftp, tivo, tls, tplink, tuya, ubiquiti, upnp, vrrp, wiz, wsd,
 };
 
 /// Where a protocol is looked for.
@@ -152,6 +152,8 @@ pub(crate) static PROTOCOLS: &[Protocol] = &[
     h323::PROTOCOL,
     ipp::PROTOCOL,
     pppp::PROTOCOL,
+    smarter::PROTOCOL,
+    tcp::PROTOCOL,
 ];
 
 /// Every protocol that is read.

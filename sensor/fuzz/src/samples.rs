@@ -27,6 +27,8 @@ const ARP: &[u8] =
 const LLDP: &[u8] = b"\x02\x07\x04\0\x11\x22\x33\x44\x55\x04\x03\x05p1\x06\x02\0\x78\x0a\x02sw\0\0";
 /// Version 1, community public, sysDescr is "box1".
 const SNMP: &[u8] = b"\x30\x2a\x02\x01\0\x04\x06public\xa2\x1d\x02\x01\x01\x02\x01\0\x02\x01\0\x30\x12\x30\x10\x06\x08\x2b\x06\x01\x02\x01\x01\x01\0\x04\x04box1";
+/// A segment that asks for a connection, with the options of Linux.
+const SYN: &[u8] = b"\x9c\x40\0\x50\0\0\0\x01\0\0\0\0\xa0\x02\xfa\xf0\0\0\0\0\x02\x04\x05\xb4\x04\x02\x08\x0a\0\0\0\x01\0\0\0\0\x01\x03\x03\x07";
 
 /// For each protocol, in the registry's order, its name and an input of the target `dissector`.
 pub fn inputs() -> Vec<(&'static str, Vec<u8>)> {
@@ -56,6 +58,8 @@ fn message(name: &str) -> Vec<u8> {
         "dns" | "mdns" | "llmnr" => QUESTION.to_vec(),
         "lldp" => LLDP.to_vec(),
         "snmp" => SNMP.to_vec(),
+        "tcp" => SYN.to_vec(),
+        "smarter" => b"\x65\x01\x13~".to_vec(),
         _ => match TEXTS.iter().find(|(of, _)| *of == name) {
             Some((_, text)) => text.as_bytes().to_vec(),
             None => (0..48).collect(),
