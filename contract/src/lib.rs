@@ -13,9 +13,11 @@ mod lenient;
 mod mac;
 mod message;
 mod pin;
+mod remote;
 mod report;
 mod seed;
 pub mod settings;
+mod software;
 mod status;
 mod threats;
 mod timestamp;
@@ -26,7 +28,8 @@ pub use bundle::{
     MAX_BUNDLE_BYTES,
 };
 pub use device::{
-    Activity, Attribute, DeviceClass, DeviceRecord, DeviceType, Evidence, Interval, Location, Managed, Nature,
+    Activity, Attribute, DeviceClass, DeviceRecord, DeviceType, Evidence, Interval, Location, Managed,
+    Nature, Peer, MAX_PEERS,
 };
 pub use enrolment::{
     EnrolmentRequest, EnrolmentResponse, Refusal, RefusalCode, RenewalRequest, RenewalResponse,
@@ -39,8 +42,13 @@ pub use health::{Condition, ConditionCode, HealthReport, InterfaceHealth, Interf
 pub use mac::{MacAddr, MacError};
 pub use message::{Content, Message, MESSAGE_SCHEMA};
 pub use pin::{CaPin, PinError};
+pub use remote::{
+    RemoteSetting, SettingsAnswer, SettingsRequest, MAX_BANDWIDTH_KBPS, MAX_FILTER, MAX_REASON,
+    MIN_BANDWIDTH_KBPS,
+};
 pub use report::{BatchAcknowledged, DeviceBatch, MAX_BATCH_DEVICES, MAX_BATCH_FINDINGS};
 pub use seed::{Seed, SEED_FILE, SEED_PATH, VOLUME_LABEL};
+pub use software::{SoftwareAnswer, SoftwareAttempt, SoftwareOffer, SoftwareRequest, MAX_PACKAGE};
 pub use status::{
     DestinationCheck, DestinationStatus, InterfaceStatus, Refused, SensorStatus, SpoolStatus, UploadError,
     UploadState, UploadStatus,
@@ -62,6 +70,11 @@ pub mod path {
     pub const DEVICES: &str = "/api/v1/sensor/devices";
     /// `POST` [`ThreatListRequest`](crate::ThreatListRequest) → [`ThreatListPart`](crate::ThreatListPart), or 404.
     pub const THREATS: &str = "/api/v1/sensor/threats";
+    /// `POST` [`SettingsRequest`](crate::SettingsRequest) → [`SettingsAnswer`](crate::SettingsAnswer), or 404.
+    pub const SETTINGS: &str = "/api/v1/sensor/settings";
+    /// `POST` [`SoftwareRequest`](crate::SoftwareRequest) → [`SoftwareAnswer`](crate::SoftwareAnswer), or 404; `GET` with a
+    /// package's name after a slash → the package.
+    pub const SOFTWARE: &str = "/api/v1/sensor/software";
     /// `POST` [`HealthReport`](crate::HealthReport) → 204.
     pub const HEALTH: &str = "/api/v1/sensor/health";
     /// `GET` → 200 with a `Date` header; needs nothing. Used to measure clock drift and reachability.

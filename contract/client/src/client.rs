@@ -23,6 +23,7 @@ use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
+use crate::pace::Pace;
 use crate::route::{host_and_port, Route};
 use crate::stranger::Stranger;
 use crate::trust::{add_roots, Admitted, Judge, Rejection};
@@ -98,6 +99,7 @@ pub struct Builder {
     identity: Option<(String, String)>,
     proxy: Option<Proxy>,
     timeout: Duration,
+    bits_per_second: Option<u64>,
 }
 
 impl Client {
@@ -110,6 +112,7 @@ impl Client {
             identity: None,
             proxy: None,
             timeout: DEFAULT_TIMEOUT,
+            bits_per_second: None,
         }
     }
 
@@ -446,7 +449,13 @@ impl Builder {
         self
     }
 
-    /// The same way for another protocol than HTTP.
+    /// How fast the client may send, in bit/s; as fast as it can where nobody says.
+    pub fn pace(mut self, bits_per_second: Option<u64>) -> Self {
+        self.bits_per_second = bits_per_second;
+        self
+    }
+
+    /// The same way for another protocol than HTTP, which keeps to no pace.
     ///
     /// # Errors
     /// [`ClientError::Address`] and [`ClientError::Material`].
@@ -484,7 +493,8 @@ impl Builder {
         let step = STEP_TIMEOUT.min(self.timeout / 2);
         let proxy_identity = self.proxy.as_ref().and_then(|p| p.identity.as_ref());
         let proxy_tls = Arc::new(proxy_tls(&provider, self.extra_ca_pem.as_deref(), proxy_identity)?);
-        let route = Route::new(self.proxy.as_ref(), proxy_tls, step)?;
+        let route =
+            Route::new(self.proxy.as_ref(), proxy_tls, step)?.paced(self.bits_per_second.map(Pace::new));
         let admitted = judge.admitted();
         let stranger = Stranger::new(&provider, &portal, route.clone(), step)?;
         // the measuring client carries no identity: it may talk to whoever answers, and only about the time

@@ -4,13 +4,14 @@
 //! the proxy, time limits and the words for what went wrong are the same for both. Four rooms: [`route`] gets a byte
 //! stream to the portal (name, TCP, proxy), [`trust`] judges the certificate that answers, [`client`] sends requests
 //! and turns every failure into one [`ClientError`], [`stranger`] finds out who it is that answers in the portal's place;
-//! [`way`] lends the first two to a client of another protocol.
+//! [`way`] lends the first two to a client of another protocol; [`pace`] holds a client to a bandwidth.
 //!
 //! HTTP/1.1 over TLS 1.2 or 1.3 with the ring provider. No redirects, no cookies, no compression. Proxies speak
 //! CONNECT, with Basic credentials or none.
 
 mod client;
 mod error;
+mod pace;
 mod route;
 mod stranger;
 mod trust;

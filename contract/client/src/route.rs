@@ -10,7 +10,7 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{ready, Context, Poll};
 use std::time::Duration;
 
 use base64::Engine;
@@ -30,6 +30,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::client::{deepest, find, is_about_certificate};
+use crate::pace::{Pace, Turn};
 use crate::ClientError;
 
 /// The connector under the TLS layer.
@@ -39,6 +40,8 @@ pub(crate) struct Route {
     step_timeout: Duration,
     /// Largest TCP segment, in bytes, where full-size packets may get lost.
     segment: Option<u32>,
+    /// How fast may be sent.
+    pace: Option<Arc<Pace>>,
 }
 
 /// Small enough for any path IPv4 allows (RFC 9293 §3.7.1: 536 bytes of data in 576-byte packets).
@@ -63,7 +66,12 @@ impl Route {
             None => None,
             Some(proxy) => Some(Arc::new(ProxyRoute::new(proxy, proxy_tls)?)),
         };
-        Ok(Self { proxy, step_timeout, segment: None })
+        Ok(Self { proxy, step_timeout, segment: None, pace: None })
+    }
+
+    /// The same way, no faster than this.
+    pub(crate) fn paced(self, pace: Option<Pace>) -> Self {
+        Self { pace: pace.map(Arc::new), ..self }
     }
 
     /// The same way in small packets.
@@ -72,6 +80,11 @@ impl Route {
     }
 
     pub(crate) async fn open(self, destination: Uri) -> Result<Wire, ClientError> {
+        let stream = self.reach(destination).await?;
+        Ok(Wire { stream, pace: self.pace, turn: Turn::default() })
+    }
+
+    async fn reach(&self, destination: Uri) -> Result<Stream, ClientError> {
         let (host, port) = host_and_port(&destination, 443)?;
         match self.proxy.as_ref().filter(|p| p.matcher.intercept(&destination).is_some()) {
             None => {
@@ -81,10 +94,10 @@ impl Route {
                         ClientError::Unreachable { host: host.clone(), port, reason }
                     }
                 })?;
-                Ok(Wire::Direct(TokioIo::new(stream)))
+                Ok(Stream::Direct(TokioIo::new(stream)))
             }
             Some(proxy) => {
-                self.tunnel(proxy, &format!("{}:{port}", bracketed(&host))).await.map(Wire::Tunnel)
+                self.tunnel(proxy, &format!("{}:{port}", bracketed(&host))).await.map(Stream::Tunnel)
             }
         }
     }
@@ -315,7 +328,13 @@ impl tower_service::Service<Uri> for Route {
 }
 
 /// What the TLS layer runs over.
-pub(crate) enum Wire {
+pub(crate) struct Wire {
+    stream: Stream,
+    pace: Option<Arc<Pace>>,
+    turn: Turn,
+}
+
+enum Stream {
     Direct(TokioIo<TcpStream>),
     Tunnel(Upgraded),
 }
@@ -332,32 +351,44 @@ impl Read for Wire {
         cx: &mut Context<'_>,
         buf: ReadBufCursor<'_>,
     ) -> Poll<std::io::Result<()>> {
-        match self.get_mut() {
-            Self::Direct(s) => Pin::new(s).poll_read(cx, buf),
-            Self::Tunnel(s) => Pin::new(s).poll_read(cx, buf),
+        match &mut self.get_mut().stream {
+            Stream::Direct(s) => Pin::new(s).poll_read(cx, buf),
+            Stream::Tunnel(s) => Pin::new(s).poll_read(cx, buf),
         }
     }
 }
 
 impl Write for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
-        match self.get_mut() {
-            Self::Direct(s) => Pin::new(s).poll_write(cx, buf),
-            Self::Tunnel(s) => Pin::new(s).poll_write(cx, buf),
+        let Self { stream, pace, turn } = self.get_mut();
+        let some = match pace {
+            Some(pace) => {
+                ready!(turn.poll(pace, cx));
+                &buf[..buf.len().min(pace.piece())]
+            }
+            None => buf,
+        };
+        let written = ready!(match stream {
+            Stream::Direct(s) => Pin::new(s).poll_write(cx, some),
+            Stream::Tunnel(s) => Pin::new(s).poll_write(cx, some),
+        })?;
+        if let Some(pace) = pace {
+            pace.spend(written);
         }
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        match self.get_mut() {
-            Self::Direct(s) => Pin::new(s).poll_flush(cx),
-            Self::Tunnel(s) => Pin::new(s).poll_flush(cx),
+        match &mut self.get_mut().stream {
+            Stream::Direct(s) => Pin::new(s).poll_flush(cx),
+            Stream::Tunnel(s) => Pin::new(s).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        match self.get_mut() {
-            Self::Direct(s) => Pin::new(s).poll_shutdown(cx),
-            Self::Tunnel(s) => Pin::new(s).poll_shutdown(cx),
+        match &mut self.get_mut().stream {
+            Stream::Direct(s) => Pin::new(s).poll_shutdown(cx),
+            Stream::Tunnel(s) => Pin::new(s).poll_shutdown(cx),
         }
     }
 }
