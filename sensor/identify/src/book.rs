@@ -34,6 +34,7 @@ const FILES: &[(&str, &str)] = &[
     ("services", include_str!("../rules/services.toml")),
     ("sip", include_str!("../rules/sip.toml")),
     ("snmp", include_str!("../rules/snmp.toml")),
+    ("tcp", include_str!("../rules/tcp.toml")),
     ("tls", include_str!("../rules/tls.toml")),
     ("upnp", include_str!("../rules/upnp.toml")),
     ("windows", include_str!("../rules/windows.toml")),

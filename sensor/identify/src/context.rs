@@ -7,8 +7,8 @@
 //! - **the device passes on traffic of others** (it advertises itself as a router, answers DHCP, holds many addresses,
 //!   or has the shared address of a router pair): everything that can have come through it counts
 //!   [`PASSED_ON`], and is no declaration of its own any more;
-//! - **the device is a computer or telephone by its own words**: cloud names are those of its programs and count
-//!   [`SAID_BY_A_PROGRAM`];
+//! - **the device is a computer or telephone**, by its own words, by the names that only its system asks for, or by how it
+//!   opens connections: other cloud names are those of its programs and count [`SAID_BY_A_PROGRAM`];
 //! - **cloud names of many makers**: whoever talks to three makers' clouds is made by none of them because of that;
 //!   cloud names count [`MANY_MAKERS`].
 
@@ -37,15 +37,20 @@ const ADDRESSES: usize = 6;
 const PASSABLE: &[&str] = &[
     "dns", "tls", "quic", "http", "sip", "rtsp", "ssh", "ftp", "smtp", "telnet", "mqtt", "ipp", "pjl",
     "tftp", "mgcp", "h323", "sccp", "dnp3", "iec104", "mms", "modbus", "enip", "s7", "fins", "hartip",
-    "opcua", "fox", "dicom", "hl7", "poct1", "coap", "dropbox",
+    "opcua", "fox", "dicom", "hl7", "poct1", "coap", "dropbox", "tcp",
 ];
 /// Sources that are names of clouds.
 const CLOUD: &[&str] = &["dns.query", "tls.sni", "quic.sni", "http.host"];
 
+/// Systems that only their maker's own things run.
+const APPLES: &[&str] = &["macos", "ios", "ipados", "darwin"];
+
 /// Lowers the claims that the situation makes doubtful.
 pub fn weigh(mac: MacAddr, facts: &[Fact], claims: &mut [Claim]) {
     let passes_on = passes_on(mac, facts);
-    let general_purpose = claims.iter().any(is_general_purpose);
+    let system = claims.iter().filter(|_| !passes_on).find_map(computers_system);
+    let general_purpose = system.is_some() || claims.iter().any(is_general_purpose);
+    let own_maker = system.is_some_and(|system| APPLES.contains(&system));
     let makers: BTreeSet<String> = claims
         .iter()
         .filter(|c| c.attribute == Attribute::Vendor && CLOUD.contains(&c.source))
@@ -57,7 +62,10 @@ pub fn weigh(mac: MacAddr, facts: &[Fact], claims: &mut [Claim]) {
             claim.confidence *= PASSED_ON;
             claim.nature = Nature::Inferred;
         }
-        if CLOUD.contains(&claim.source) {
+        // which system asks for a name is as true as before, and so is Apple of an Apple
+        let of_its_own = claim.attribute == Attribute::Os
+            || own_maker && claim.attribute == Attribute::Vendor && claim.value == "Apple";
+        if CLOUD.contains(&claim.source) && !of_its_own {
             if general_purpose {
                 claim.confidence *= SAID_BY_A_PROGRAM;
             } else if makers.len() >= MAKERS {
@@ -97,4 +105,18 @@ fn is_general_purpose(claim: &Claim) -> bool {
         }
         _ => false,
     }
+}
+
+/// The system of a computer or telephone, told by what it does unasked rather than by what the device says: the names it
+/// asks for and its way to open connections. True of the sender only where nothing is passed on for others.
+fn computers_system(claim: &Claim) -> Option<&'static str> {
+    // Android and Linux are not among them: televisions and much else are made of them
+    const OTHERS: &[&str] = &["windows", "chromeos"];
+    const SURE_ENOUGH: f32 = 0.4;
+    let telling = claim.attribute == Attribute::Os
+        && claim.confidence >= SURE_ENOUGH
+        && (CLOUD.contains(&claim.source) || claim.source == Field::TcpSyn.name());
+    let system = brand::plain(&claim.value);
+    let first = system.split(' ').next().filter(|_| telling)?;
+    APPLES.iter().chain(OTHERS).copied().find(|known| *known == first)
 }

@@ -441,3 +441,36 @@ fn how_sure_each_answer_is_stands_beside_it() {
     let alone = identity("b0:c5:54:00:00:01", &[]);
     assert!(alone.sure.vendor > 0.7 && alone.sure.device_type == 0.0 && alone.sure.model == 0.0);
 }
+
+#[test]
+fn a_computer_that_visits_a_makers_site_is_not_the_makers_thing() {
+    let visits = ("dns.query", "www.ecobee.com");
+    let thermostat = identity("44:61:32:00:00:01", &[visits]);
+    assert_eq!(thermostat.device_type, Some(DeviceType::Thermostat), "the thing itself");
+    for stack in ["128:mss*44:mss,nop,ws8,nop,nop,sok", "64:65535:mss,nop,ws6,nop,nop,ts,sok,eol"] {
+        let computer = identity("00:1b:21:00:00:01", &[visits, ("tcp.syn", stack)]);
+        assert_eq!(computer.device_type, None, "{stack}");
+        assert_ne!(computer.vendor.as_deref(), Some("ecobee"), "{stack}");
+    }
+    let telephone = identity("da:a1:19:00:00:01", &[visits, ("dns.query", "time-ios.apple.com")]);
+    assert_eq!(telephone.device_type, None);
+    assert_eq!(telephone.os.as_deref(), Some("iOS"));
+}
+
+#[test]
+fn how_connections_are_opened_tells_a_system_when_nothing_else_does() {
+    let silent = identity("00:1b:21:00:00:01", &[("tcp.syn", "64:mss*44:mss,sok,ts,nop,ws7")]);
+    assert_eq!(silent.os.as_deref(), Some("Linux"));
+    assert_eq!(silent.device_type, None);
+    let said = identity(
+        "00:1b:21:00:00:01",
+        &[("tcp.syn", "64:mss*20:mss,sok,ts,nop,ws6"), ("dhcp.vendor_class", "android-dhcp-13")],
+    );
+    assert_eq!(said.os.as_deref(), Some("Android 13"));
+    // a router's neighbours open connections through it
+    let router = identity(
+        "00:1b:21:00:00:01",
+        &[("dhcp.server", "192.168.1.1"), ("tcp.syn", "128:mss*44:mss,nop,ws8,nop,nop,sok")],
+    );
+    assert_eq!(router.os, None);
+}

@@ -4,8 +4,8 @@
 //! and model compared with the label. Unknown is counted apart from wrong, because the sensor promises to say nothing
 //! rather than something false. A device that is not found at all counts as unknown.
 //!
-//! Labels are tab-separated: folder, MAC address, vendor (regular expression), accepted types joined by `|`, model
-//! (regular expression, `-` where the traffic cannot tell). Lines that begin with `#` are comments.
+//! Labels are tab-separated: folder (or one file), MAC address, vendor (regular expression), accepted types joined by `|`,
+//! model (regular expression); `-` where the traffic cannot tell. Lines that begin with `#` are comments.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use clap::{Parser, ValueEnum};
 use eyot_capture::file::FileSource;
 use eyot_capture::{Pulled, Source};
 use eyot_contract::{DeviceRecord, DeviceType, MacAddr};
-use eyot_dissect::{Dissector, Limits};
+use eyot_dissect::{Dissector, Field, Limits};
 use eyot_identify::{identify, Fact, Identity};
 use eyot_inventory::Inventory;
 use regex::{Regex, RegexBuilder};
@@ -45,6 +45,9 @@ struct Arguments {
     /// Also print every run that is not entirely right, with what was said instead.
     #[arg(long)]
     misses: bool,
+    /// Also print how the score falls when one kind of evidence is taken away from every run, or all but one.
+    #[arg(long)]
+    ablation: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -56,7 +59,7 @@ enum Format {
 struct Label {
     folder: String,
     mac: MacAddr,
-    vendor: Regex,
+    vendor: Option<Regex>,
     types: Vec<DeviceType>,
     model: Option<Regex>,
 }
@@ -92,12 +95,19 @@ fn main() -> Result<()> {
     let mut devices = BTreeMap::new();
     let mut total = Score::default();
     let mut reliability = Reliability::default();
+    let mut ablation = Ablation::default();
     for label in read_labels(&labels)? {
         let mut score = Score::default();
         for file in files(&arguments.captures.join(&label.folder))? {
             let record = read(&file, label.mac)?;
-            if arguments.reliability {
-                reliability.add(&label, &facts(&file, label.mac)?);
+            if arguments.reliability || arguments.ablation {
+                let facts = facts(&file, label.mac)?;
+                if arguments.reliability {
+                    reliability.add(&label, &facts);
+                }
+                if arguments.ablation {
+                    ablation.add(&label, &facts);
+                }
             }
             let verdicts = label.judge(record.as_ref());
             score.add(verdicts);
@@ -106,17 +116,25 @@ fn main() -> Result<()> {
                 eprintln!("{}: {}", file.display(), told(record.as_ref()));
             }
         }
-        devices.insert(label.folder, score);
+        devices.insert(label.name(), score);
     }
     match arguments.format {
         Format::Json => println!(
             "{}",
-            serde_json::json!({ "devices": devices, "total": total, "reliability": reliability.buckets })
+            serde_json::json!({
+                "devices": devices,
+                "total": total,
+                "reliability": reliability.buckets,
+                "ablation": ablation.scores(),
+            })
         ),
         Format::Table => print(&devices, total),
     }
     if arguments.reliability && arguments.format == Format::Table {
         reliability.print();
+    }
+    if arguments.ablation && arguments.format == Format::Table {
+        ablation.print();
     }
     Ok(())
 }
@@ -138,10 +156,22 @@ impl Label {
         Ok(Self {
             folder: folder.to_owned(),
             mac: mac.parse()?,
-            vendor: expression(vendor)?,
-            types: types.split('|').map(|t| t.parse().map_err(anyhow::Error::msg)).collect::<Result<_>>()?,
-            model: if model == "-" { None } else { Some(expression(model)?) },
+            vendor: expected(vendor)?,
+            types: types
+                .split('|')
+                .filter(|t| *t != "-")
+                .map(|t| t.parse().map_err(anyhow::Error::msg))
+                .collect::<Result<_>>()?,
+            model: expected(model)?,
         })
+    }
+
+    /// The folder; of one file, several devices of which may be labelled, also the address.
+    fn name(&self) -> String {
+        match self.folder.contains('.') {
+            true => format!("{} {}", self.folder, self.mac),
+            false => self.folder.clone(),
+        }
     }
 
     /// Vendor, type and model; none where the label leaves it open.
@@ -170,19 +200,23 @@ impl Label {
             Some(_) => Verdict::Wrong,
         };
         [
-            Some(text(vendor, &self.vendor)),
-            Some(kind),
+            self.vendor.as_ref().map(|expected| text(vendor, expected)),
+            (!self.types.is_empty()).then_some(kind),
             self.model.as_ref().map(|expected| text(model, expected)),
         ]
     }
 }
 
-fn expression(text: &str) -> Result<Regex> {
-    Ok(RegexBuilder::new(text).case_insensitive(true).build()?)
+fn expected(text: &str) -> Result<Option<Regex>> {
+    let expression = |text| RegexBuilder::new(text).case_insensitive(true).build();
+    Ok((text != "-").then(|| expression(text)).transpose()?)
 }
 
-/// The folder's files, by name.
+/// The folder's files, by name, or the one file.
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    if folder.is_file() {
+        return Ok(vec![folder.to_owned()]);
+    }
     let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
     let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     files.retain(|path| path.is_file());
@@ -288,6 +322,74 @@ impl Reliability {
     }
 }
 
+/// Kinds of evidence, each with the beginnings of its fields' names; `oui` is the maker of the address.
+const KINDS: &[(&str, &[&str])] = &[
+    ("the address's maker", &["oui"]),
+    ("names of hosts", &["dhcp.hostname", "dhcp.fqdn", "mdns.hostname", "nbns.", "llmnr.", "browser."]),
+    ("DHCP", &["dhcp.", "dhcp6."]),
+    ("names of clouds", &["dns.", "tls.sni", "quic.sni", "http.host"]),
+    ("mDNS", &["mdns."]),
+    ("SSDP and UPnP", &["ssdp.", "upnp."]),
+    ("HTTP", &["http."]),
+    ("LLDP, CDP, STP", &["lldp.", "cdp.", "stp.", "edp.", "fdp."]),
+    ("how TCP is opened", &["tcp."]),
+];
+
+/// An address that tells no maker.
+const NOBODYS: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 1]);
+
+/// The score with everything, without one kind of evidence, and with one kind alone.
+#[derive(Default)]
+struct Ablation {
+    all: Score,
+    without: [Score; KINDS.len()],
+    alone: [Score; KINDS.len()],
+}
+
+impl Ablation {
+    fn add(&mut self, label: &Label, facts: &[Fact]) {
+        let judge = |mac, facts: &[Fact]| {
+            let told = identify(mac, facts);
+            label.judge_answers(told.vendor.as_ref(), told.device_type, told.model.as_ref())
+        };
+        self.all.add(judge(label.mac, facts));
+        for (at, (_, starts)) in KINDS.iter().enumerate() {
+            let is_kind = |field: Field| starts.iter().any(|start| field.name().starts_with(start));
+            let part = |kept: bool| -> Vec<Fact> {
+                facts.iter().filter(|fact| is_kind(fact.field) == kept).cloned().collect()
+            };
+            let address = starts.contains(&"oui");
+            let (with, without) = if address { (label.mac, NOBODYS) } else { (NOBODYS, label.mac) };
+            self.without[at].add(judge(without, &part(false)));
+            self.alone[at].add(judge(with, &part(true)));
+        }
+    }
+
+    fn scores(&self) -> BTreeMap<String, Score> {
+        let named = |what: &'static str, scores: &[Score; KINDS.len()]| {
+            let scores = *scores;
+            KINDS.iter().zip(scores).map(move |((name, _), score)| (format!("{what} {name}"), score))
+        };
+        let all = std::iter::once(("everything".to_owned(), self.all));
+        all.chain(named("without", &self.without)).chain(named("only", &self.alone)).collect()
+    }
+
+    fn print(&self) {
+        println!("\nright / unknown / wrong with one kind of evidence taken away, or alone");
+        println!("{:<30} {:<24} {:<24} {:<24}", "", "vendor", "type", "model");
+        let line = |name: &str, score: &Score| {
+            let (vendor, kind, model) = (score.vendor.shares(), score.kind.shares(), score.model.shares());
+            println!("{name:<30} {vendor:<24} {kind:<24} {model:<24}");
+        };
+        line("everything", &self.all);
+        for (what, scores) in [("without", &self.without), ("only", &self.alone)] {
+            for ((name, _), score) in KINDS.iter().zip(scores) {
+                line(&format!("{what} {name}"), score);
+            }
+        }
+    }
+}
+
 fn told(record: Option<&DeviceRecord>) -> String {
     let Some(record) = record else { return "the device was not found".to_owned() };
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
@@ -327,11 +429,12 @@ impl Tally {
 
 fn print(devices: &BTreeMap<String, Score>, total: Score) {
     println!("right/unknown/wrong, per run");
-    println!("{:<20} {:>4}  {:<24} {:<24} {:<24}", "device", "runs", "vendor", "type", "model");
+    let width = devices.keys().map(String::len).chain([20]).max().unwrap_or_default();
+    println!("{:<width$} {:>4}  {:<24} {:<24} {:<24}", "device", "runs", "vendor", "type", "model");
     for (name, score) in devices {
         let (vendor, kind, model) = (score.vendor.counts(), score.kind.counts(), score.model.counts());
-        println!("{name:<20} {:>4}  {vendor:<24} {kind:<24} {model:<24}", score.runs);
+        println!("{name:<width$} {:>4}  {vendor:<24} {kind:<24} {model:<24}", score.runs);
     }
     let (vendor, kind, model) = (total.vendor.shares(), total.kind.shares(), total.model.shares());
-    println!("{:<20} {:>4}  {vendor:<24} {kind:<24} {model:<24}", "all", total.runs);
+    println!("{:<width$} {:>4}  {vendor:<24} {kind:<24} {model:<24}", "all", total.runs);
 }
