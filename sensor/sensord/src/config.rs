@@ -24,6 +24,7 @@
 //! key_file = "/etc/eyot/identity/key.pem"
 //! # extra_ca_file = "/etc/eyot/extra-ca.pem"
 //! # upload_interval_seconds = 60
+//! # settings_interval_seconds = 60        # how often the portal is asked for its settings, which win over this file's
 //!
 //! [portal.proxy]
 //! url = "http://proxy.example:3128"
@@ -84,6 +85,10 @@ const RING_MIB: Range<u32> = 1..2_048;
 const DEFAULT_UPLOAD_INTERVAL: u64 = 60;
 /// Upload intervals that are believed, in seconds.
 const UPLOAD_INTERVAL: Range<u64> = 1..86_401;
+/// Pause between two questions for the portal's settings, in seconds.
+const DEFAULT_SETTINGS_INTERVAL: u64 = 60;
+/// Such pauses that are believed, in seconds.
+const SETTINGS_INTERVAL: Range<u64> = 1..3_601;
 /// The owner's own file, beside the configuration, which the agent writes anew.
 const FINDINGS_FILE: &str = "findings.toml";
 /// Where threat lists are looked for when nobody says where.
@@ -231,6 +236,7 @@ struct WrittenPortal {
     key_file: PathBuf,
     extra_ca_file: Option<PathBuf>,
     upload_interval_seconds: Option<u64>,
+    settings_interval_seconds: Option<u64>,
     proxy: Option<WrittenProxy>,
 }
 
@@ -342,6 +348,10 @@ pub struct Portal {
     pub extra_ca_file: Option<PathBuf>,
     /// Shortest time between two reports of the same device.
     pub upload_interval: Duration,
+    /// Pause between two questions for settings.
+    pub settings_interval: Duration,
+    /// How much may be sent there, in kbit/s. Only the portal sets it.
+    pub bandwidth_kbps: Option<u32>,
     /// The way there.
     pub proxy: Option<Proxy>,
 }
@@ -576,6 +586,11 @@ fn portal(path: &Path, written: WrittenPortal) -> Result<Portal, ConfigError> {
             format!("{least} to {most} seconds are possible"),
         ));
     }
+    let settings_seconds = written.settings_interval_seconds.unwrap_or(DEFAULT_SETTINGS_INTERVAL);
+    if !SETTINGS_INTERVAL.contains(&settings_seconds) {
+        let most = SETTINGS_INTERVAL.end - 1;
+        return Err(wrong("portal.settings_interval_seconds", format!("1 to {most} seconds are possible")));
+    }
     let proxy = written.proxy.map(|p| proxy(path, p)).transpose()?;
     Ok(Portal {
         url: written.url,
@@ -584,6 +599,8 @@ fn portal(path: &Path, written: WrittenPortal) -> Result<Portal, ConfigError> {
         key_file: written.key_file,
         extra_ca_file: written.extra_ca_file,
         upload_interval: Duration::from_secs(seconds),
+        settings_interval: Duration::from_secs(settings_seconds),
+        bandwidth_kbps: None,
         proxy,
     })
 }

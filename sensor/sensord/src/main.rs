@@ -14,6 +14,7 @@ mod pipeline;
 mod portal_threats;
 mod progress;
 mod queue;
+mod remote;
 mod ring;
 mod show;
 mod snapshots;

@@ -2,7 +2,8 @@
 //!
 //! A batch is on disk before it is sent and stays there until the portal has it on its own. Failures are repeated with
 //! growing, jittered pauses. A batch that the portal finds too large, or cannot read, is taken apart into smaller ones
-//! until what it chokes on stands alone. Once an hour the portal is asked for its threat list.
+//! until what it chokes on stands alone. Once an hour the portal is asked for its threat list, every minute for the settings
+//! that it wants; other ones end the round of `run`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use eyot_client::{Client, ClientError, Trust};
+use eyot_client::{Client, ClientError, Trust, DEFAULT_TIMEOUT};
 use eyot_contract::{
     path, BatchAcknowledged, ConditionCode, DeviceBatch, RefusalCode, SpoolStatus, Timestamp, UploadError,
     UploadState, MAX_BATCH_DEVICES,
@@ -21,6 +22,7 @@ use tokio::sync::{watch, Notify};
 use crate::config::{read, ConfigError, Portal};
 use crate::https::chain;
 use crate::portal_threats::PortalThreats;
+use crate::remote::{Settings, Settled};
 use crate::status::Shared;
 
 /// Pause after the first failure; it doubles with each further one.
@@ -29,6 +31,12 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// Pause between two looks at the portal's threat list.
 const THREATS_EVERY: Duration = Duration::from_secs(3_600);
+/// How long a request may take on a line that is held to a bandwidth.
+const SLOW_REQUEST: Duration = Duration::from_secs(120);
+/// What a record has in JSON, in bytes, most of them less.
+const RECORD_BYTES: u64 = 2_048;
+/// Seconds that a batch may take on such a line.
+const BATCH_SECONDS: u64 = 10;
 /// How often the spool is looked at when nobody says that there is something in it.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
@@ -39,7 +47,8 @@ pub struct Uplink {
 }
 
 impl Uplink {
-    /// Starts reporting what is in the spool of `database`.
+    /// Starts reporting what is in the spool of `database`. `again` is notified when the portal wants other settings than
+    /// the `settled` ones.
     ///
     /// # Errors
     /// When the database cannot be opened.
@@ -48,7 +57,11 @@ impl Uplink {
         database: PathBuf,
         shared: Shared,
         reports: Arc<Notify>,
+        settled: &Settled,
+        again: Arc<Notify>,
     ) -> anyhow::Result<Self> {
+        let most = most_records(portal.bandwidth_kbps);
+        let settings = Settings::new(settled, portal.settings_interval);
         let spool = Spool::open(&database)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -64,9 +77,12 @@ impl Uplink {
             stopped,
             client: None,
             pause: FIRST_PAUSE,
-            limit: MAX_BATCH_DEVICES,
+            most,
+            limit: most,
             threats: PortalThreats::beside(&database),
             asked_for_threats: None,
+            settings,
+            again,
         };
         let thread = thread::Builder::new()
             .name("uplink".to_owned())
@@ -91,9 +107,14 @@ struct Sender {
     /// Kept while it works; after a failure the certificate may have been renewed.
     client: Option<Client>,
     pause: Duration,
+    /// Most records in a batch.
+    most: usize,
     limit: usize,
     threats: PortalThreats,
     asked_for_threats: Option<Instant>,
+    settings: Settings,
+    /// Asks for a new round with other settings.
+    again: Arc<Notify>,
 }
 
 /// Why a batch did not arrive.
@@ -128,6 +149,18 @@ impl Sender {
                 _ = stopped.wait_for(|stop| *stop) => return,
                 wait = self.step() => wait,
             };
+            if self.settings.due_in().is_zero() {
+                let others = tokio::select! {
+                    _ = stopped.wait_for(|stop| *stop) => return,
+                    others = self.ask_for_settings() => others,
+                };
+                if others {
+                    tracing::info!("the portal wants other settings; the capture begins anew with them");
+                    self.again.notify_one();
+                    let _ = stopped.wait_for(|stop| *stop).await;
+                    return;
+                }
+            }
             // only while the portal can be reached, which the step before has found out
             if self.client.is_some() && self.asked_for_threats.is_none_or(|at| at.elapsed() >= THREATS_EVERY)
             {
@@ -139,8 +172,42 @@ impl Sender {
             self.publish();
             tokio::select! {
                 _ = stopped.wait_for(|stop| *stop) => return,
-                () = tokio::time::sleep(wait.pause) => {}
+                () = tokio::time::sleep(self.pause_for(&wait)) => {}
                 () = self.reports.notified(), if wait.wakes => {}
+            }
+        }
+    }
+
+    /// Questions do not come late because there is nothing to send; after a failure they wait like everything else.
+    fn pause_for(&self, wait: &Wait) -> Duration {
+        match wait.wakes {
+            true => wait.pause.min(self.settings.due_in()),
+            false => wait.pause,
+        }
+    }
+
+    /// Whether there are other settings now. A failure is said once a question.
+    async fn ask_for_settings(&mut self) -> bool {
+        self.settings.note();
+        let client = match &self.client {
+            Some(client) => client.clone(),
+            None => match self.connect() {
+                Ok(client) => client,
+                Err(error) => {
+                    tracing::warn!("the portal cannot be asked for settings: {}", chain(&error));
+                    return false;
+                }
+            },
+        };
+        match self.settings.ask(&client).await {
+            Ok(others) => {
+                self.client = Some(client);
+                others
+            }
+            Err(error) => {
+                self.client = None;
+                tracing::warn!("the portal's settings cannot be had: {}", chain(&error));
+                false
             }
         }
     }
@@ -155,7 +222,7 @@ impl Sender {
         match self.send(&batch).await {
             Ok(()) => {
                 self.pause = FIRST_PAUSE;
-                self.limit = (self.limit * 2).min(MAX_BATCH_DEVICES);
+                self.limit = (self.limit * 2).min(self.most);
                 let mut status = self.shared.lock();
                 status.upload.state = UploadState::Connected;
                 status.upload.last_success = Some(Timestamp::now());
@@ -220,6 +287,8 @@ impl Sender {
                 read("portal.key_file", &portal.key_file)?,
             )
             .proxy(portal.proxy.clone())
+            .pace(portal.bandwidth_kbps.map(|kbps| u64::from(kbps) * 1_000))
+            .timeout(portal.bandwidth_kbps.map_or(DEFAULT_TIMEOUT, |_| SLOW_REQUEST))
             .build()?)
     }
 
@@ -255,6 +324,13 @@ impl Sender {
             oldest: state.oldest,
         };
     }
+}
+
+/// As many as go through a line of this bandwidth in a few seconds.
+fn most_records(kbps: Option<u32>) -> usize {
+    let Some(kbps) = kbps else { return MAX_BATCH_DEVICES };
+    let bytes = u64::from(kbps) * 1_000 / 8 * BATCH_SECONDS;
+    usize::try_from(bytes / RECORD_BYTES).unwrap_or(MAX_BATCH_DEVICES).clamp(1, MAX_BATCH_DEVICES)
 }
 
 /// A pause, which new records may cut short.

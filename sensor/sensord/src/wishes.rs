@@ -1,4 +1,5 @@
-//! What the owner wishes in the device twin, laid over the configuration: a wish wins over the file, for this machine only.
+//! What the owner wishes in the device twin, laid over the configuration: a wish wins over the file and over the portal's
+//! settings, for this machine only.
 //!
 //! Wishes are kept beside the database, so that they hold after a restart without a connection. One that cannot be
 //! fulfilled is answered with the reason and changes nothing; the others hold all the same.
@@ -113,6 +114,14 @@ impl Wishes {
             laid.verdicts.insert(name.clone(), verdict);
         }
         laid
+    }
+}
+
+impl Laid {
+    /// The wishes that are in force.
+    pub fn fulfilled(&self) -> Vec<&str> {
+        let fulfilled = self.verdicts.iter().filter(|(_, verdict)| verdict["ac"] == 200);
+        fulfilled.map(|(name, _)| name.as_str()).collect()
     }
 }
 

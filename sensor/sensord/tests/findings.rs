@@ -19,7 +19,7 @@ use eyot_contract::{FindingKind, Timestamp};
 use eyot_dissect::{Dissector, Limits};
 use eyot_findings::{Findings, Policy};
 use eyot_inventory::{Inventory, Store};
-use portal::{Answer, Pki, Portal};
+use portal::{Answer, Offers, Pki, Portal};
 use serde_json::Value;
 use support::{arp, mac, pcap};
 
@@ -208,7 +208,7 @@ fn the_portal_gets_findings_and_the_running_sensor_follows_decisions() {
     let (dir, pki) = (tempfile::tempdir().unwrap(), Pki::new());
     let dir = dir.path();
     const LIST: &str = "198.51.100.66\nbad.example # comes in several parts\n";
-    let portal = Portal::with_threats(&pki, 0, Some(LIST), |_| Answer::Take);
+    let portal = Portal::offering(&pki, 0, Offers { threats: Some(LIST), settings: None }, |_| Answer::Take);
     pki.write(dir, portal.port());
     database(dir);
     let mut command = Command::new(env!("CARGO_BIN_EXE_eyot-sensor"));

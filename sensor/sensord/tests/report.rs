@@ -1,4 +1,4 @@
-//! Reporting to a portal that is late, small, forgetful or gone.
+//! Reporting to a portal that is late, small, forgetful or gone, or that has settings for its sensor.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,16 +12,17 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
+use std::sync::mpsc::{channel, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use eyot_capture::{Frame, LinkType};
-use eyot_contract::{DeviceBatch, MacAddr, RefusalCode, Timestamp};
+use eyot_contract::{DeviceBatch, MacAddr, RefusalCode, SettingsAnswer, SettingsRequest, Timestamp};
 use eyot_dissect::{Dissector, Limits};
 use eyot_inventory::{Inventory, Store};
-use portal::{Answer, Pki, Portal};
-use serde_json::Value;
+use portal::{Answer, Offers, Pki, Portal};
+use serde_json::{json, Value};
 use support::arp;
 
 /// A sensor that knows so many devices and has told nobody.
@@ -177,4 +178,84 @@ fn a_sensor_that_the_portal_no_longer_knows_says_so_and_keeps_its_records() {
     let message = status["upload"]["last_error"]["message"].as_str().unwrap();
     assert!(message.contains("activate it again with a new token"), "{message}");
     assert!(portal.is_quiet(Duration::from_secs(3)), "no point in asking again at once");
+}
+
+/// A portal that wants these settings, and what its sensor says of them.
+fn wanting(pki: &Pki, settings: &Arc<Mutex<Value>>) -> (Portal, Receiver<SettingsRequest>) {
+    let (told, hears) = channel();
+    let settings = Arc::clone(settings);
+    let answer = move |request: SettingsRequest| {
+        let wanted = settings.lock().unwrap().clone();
+        let version = wanted.to_string();
+        let known = request.in_force.as_ref() == Some(&version);
+        // the test may have seen enough
+        let _ = told.send(request);
+        SettingsAnswer { settings: (!known).then(|| wanted.as_object().unwrap().clone()), version }
+    };
+    let offers = Offers { threats: None, settings: Some(Box::new(answer)) };
+    (Portal::offering(pki, 0, offers, |_| Answer::Take), hears)
+}
+
+/// Waits until the sensor says that this is in force; what it refuses of it.
+fn in_force(hears: &Receiver<SettingsRequest>, wanted: &Value) -> Value {
+    let until = Instant::now() + Duration::from_secs(40);
+    while Instant::now() < until {
+        let said = hears.recv_timeout(Duration::from_secs(40)).expect("the sensor does not ask");
+        if said.in_force.as_ref() == Some(&wanted.to_string()) {
+            return json!(said.refused);
+        }
+    }
+    panic!("{wanted} does not come into force");
+}
+
+#[test]
+fn the_portals_settings_come_into_force_are_acknowledged_and_outlive_a_kill() {
+    let (dir, pki) = (tempfile::tempdir().unwrap(), Pki::new());
+    let good = json!({ "filter": "arp", "subnets": ["192.0.2.0/24"], "vlan_names": { "42": "voice" } });
+    let settings = Arc::new(Mutex::new(good.clone()));
+    let (portal, hears) = wanting(&pki, &settings);
+    pki.write(dir.path(), portal.port());
+    knowing(dir.path(), 1);
+    let mut sensor = Sensor::start(dir.path());
+    assert_eq!(hears.recv_timeout(Duration::from_secs(40)).unwrap(), SettingsRequest::default());
+    assert_eq!(in_force(&hears, &good), json!({}), "all of it is in force");
+
+    let bad = json!({ "filter": "port nonsense (", "bandwidth_kbps": 1000, "next_years": true });
+    *settings.lock().unwrap() = bad.clone();
+    let refused = in_force(&hears, &bad);
+    assert!(refused["filter"].as_str().unwrap().starts_with("not a capture filter ("), "{refused}");
+    assert!(refused["next_years"].as_str().unwrap().contains("not a setting of this version"), "{refused}");
+    assert_eq!(refused.as_object().unwrap().len(), 2, "the bandwidth holds");
+
+    sensor.kill();
+    while hears.try_recv().is_ok() {}
+    let _sensor = Sensor::start(dir.path());
+    let first = hears.recv_timeout(Duration::from_secs(40)).unwrap();
+    assert_eq!(first.in_force, Some(bad.to_string()), "nothing is forgotten");
+    assert_eq!(json!(first.refused), refused);
+}
+
+#[test]
+fn a_sensor_sends_no_faster_than_the_portal_lets_it() {
+    let (dir, pki) = (tempfile::tempdir().unwrap(), Pki::new());
+    let slow = json!({ "bandwidth_kbps": 350 });
+    let (portal, hears) = wanting(&pki, &Arc::new(Mutex::new(slow.clone())));
+    pki.write(dir.path(), portal.port());
+    let sensor = Sensor::start(dir.path());
+    in_force(&hears, &slow);
+    drop(sensor);
+    knowing(dir.path(), 240);
+    let _sensor = Sensor::start(dir.path());
+    let began = Instant::now();
+    let (mut devices, mut bytes) = (0, 0);
+    while devices < 240 {
+        let (batch, _) = portal.next();
+        assert!(batch.devices.len() <= 213, "no more than goes through in ten seconds");
+        devices += batch.devices.len();
+        bytes += serde_json::to_vec(&batch).unwrap().len();
+    }
+    let least = bytes as f64 / (350_000.0 / 8.0);
+    let took = began.elapsed().as_secs_f64();
+    assert!(least > 1.0, "{bytes} bytes are too few to tell");
+    assert!(took > least * 0.9, "{bytes} bytes came in {took} s and may not within {least} s");
 }

@@ -1,5 +1,6 @@
 //! `explain`: everything that is known of one device, and why it is called what it is called.
 
+use std::collections::BTreeMap;
 use std::io::{stdout, BufWriter, Write};
 use std::process::ExitCode;
 
@@ -11,6 +12,7 @@ use serde_json::json;
 
 use crate::cli::{ExplainArgs, ListFormat};
 use crate::offline::Reading;
+use crate::remote::Remote;
 use crate::show::{minutes, or_dash, Table};
 
 /// Stretches of presence shown, latest first.
@@ -25,9 +27,14 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     })?;
     // what people decided is said too, under the address that the device is shown under
     let record = inventory.record(args.mac).unwrap_or_else(|| device.record());
+    // a capture file is of any site, and the portal's names are of this one's
+    let vlan_names = match args.files.is_empty() {
+        true => Remote::read(&args.database).vlan_names(),
+        false => BTreeMap::new(),
+    };
     let mut out = BufWriter::new(stdout().lock());
     match args.format {
-        ListFormat::Table => for_people(&mut out, device, &record, &found)?,
+        ListFormat::Table => for_people(&mut out, device, &record, &found, &vlan_names)?,
         ListFormat::Json => {
             serde_json::to_writer_pretty(&mut out, &document(device, &record, &found))?;
             writeln!(out)?;
@@ -35,6 +42,11 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     }
     out.flush()?;
     Ok(if unreadable { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// A VLAN as the portal calls it.
+fn in_words(id: u16, names: &BTreeMap<u16, String>) -> String {
+    names.get(&id).map_or_else(|| id.to_string(), |name| format!("{id} ({name})"))
 }
 
 fn known(args: &ExplainArgs) -> anyhow::Result<(Inventory, Vec<Finding>, bool)> {
@@ -54,6 +66,7 @@ fn for_people(
     device: &Device,
     record: &DeviceRecord,
     found: &[Finding],
+    vlan_names: &BTreeMap<u16, String>,
 ) -> anyhow::Result<()> {
     let of_type = record.device_type.map(|t| t.name());
     writeln!(
@@ -81,7 +94,7 @@ fn for_people(
         "  {:<12}{} in {} bytes, {} connections opened",
         "frames", record.frames, record.activity.bytes, record.activity.flows
     )?;
-    let vlans: Vec<String> = record.vlans.iter().map(u16::to_string).collect();
+    let vlans: Vec<String> = record.vlans.iter().map(|id| in_words(*id, vlan_names)).collect();
     writeln!(out, "  {:<12}{}", "VLANs", or_dash(Some(vlans.join(", ").as_str())))?;
     if let Some(location) = record.activity.location {
         writeln!(out, "  {:<12}{}", "location", location.name())?;

@@ -1,5 +1,5 @@
 //! `run`: the service. Ready when every interface that is there is being read; ends cleanly on SIGTERM or SIGINT, and begins
-//! again by itself when the owner's device twin wishes other settings.
+//! again by itself when the portal or the owner's device twin wants other settings.
 
 use std::convert::Infallible;
 use std::io::IsTerminal;
@@ -19,6 +19,7 @@ use crate::cli::RunArgs;
 use crate::config::Config;
 use crate::destinations::Destinations;
 use crate::pipeline::Pipeline;
+use crate::remote::Remote;
 use crate::status::{Shared, WRITE_EVERY_SECONDS};
 use crate::twin::{Told, Twin};
 use crate::uplink::Uplink;
@@ -52,27 +53,41 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 
 /// One round with unchanged settings. False when another one is wanted.
 fn round(base: Config, runtime: &Runtime, signals: &mut Signals) -> anyhow::Result<bool> {
+    let remote = Remote::read(&base.database);
+    let mut settled = remote.over(base.clone());
     let follows = base.azure.as_ref().and_then(|a| a.hub.as_ref()).is_some_and(|hub| hub.twin.is_some());
     let wishes = if follows { Wishes::read(&base.database) } else { Wishes::default() };
-    let laid = wishes.over(base.clone());
-    let config = &laid.config;
-    tracing::info!(?config, version = env!("CARGO_PKG_VERSION"), "starting");
+    let mut laid = wishes.over(settled.config.clone());
+    settled.yield_to_twin(&remote, &laid.fulfilled());
+    tracing::info!(config = ?laid.config, version = env!("CARGO_PKG_VERSION"), "starting");
 
-    let shared = Shared::new(&config.interfaces);
+    let shared = Shared::new(&laid.config.interfaces);
     let (failures, mut failed) = mpsc::unbounded_channel();
     let reports = Arc::new(Notify::new());
     let again = Arc::new(Notify::new());
-    let pipeline = Pipeline::start(config, &shared, &failures, Arc::clone(&reports))?;
+    let pipeline = match Pipeline::start(&laid.config, &shared, &failures, Arc::clone(&reports)) {
+        // it is a filter, and may not be one for this interface's kind of link
+        Err(error) if remote.sets("filter") && !settled.refuses("filter") => {
+            settled.config.filter.clone_from(&base.filter);
+            laid = wishes.over(settled.config.clone());
+            let pipeline = Pipeline::start(&laid.config, &shared, &failures, Arc::clone(&reports))?;
+            settled.refuse("filter", &format!("{error:#}"));
+            pipeline
+        }
+        started => started?,
+    };
+    let config = &laid.config;
     let uplink = match config.portal.clone() {
         Some(portal) => {
-            Some(Uplink::start(portal, config.database.clone(), shared.clone(), Arc::clone(&reports))?)
+            let (database, shared, reports) = (config.database.clone(), shared.clone(), Arc::clone(&reports));
+            Some(Uplink::start(portal, database, shared, reports, &settled, Arc::clone(&again))?)
         }
         None => None,
     };
     let (plan, planned) = tokio::sync::watch::channel(laid.plan.clone());
     let destinations = Destinations::start(config, &shared, &reports, &planned)?;
     let told = Told { plan, reports, again: Arc::clone(&again) };
-    let twin = Twin::start(&base, wishes, &laid, &shared, told)?;
+    let twin = Twin::start(&settled.config, wishes, &laid, &shared, told)?;
     let ended = runtime.block_on(async {
         tokio::select! {
             () = signals.any() => Ended::Stopped,

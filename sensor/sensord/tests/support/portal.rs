@@ -10,7 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use eyot_contract::{
-    BatchAcknowledged, DeviceBatch, Refusal, RefusalCode, ThreatListPart, ThreatListRequest,
+    BatchAcknowledged, DeviceBatch, Refusal, RefusalCode, SettingsAnswer, SettingsRequest, ThreatListPart,
+    ThreatListRequest,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject;
@@ -29,6 +30,15 @@ pub enum Answer {
     Refuse(u16, RefusalCode),
     /// Has received it and closes the connection without a word.
     HangUp,
+}
+
+/// What the portal has for its sensors besides acknowledgements; without it the answer is 404.
+#[derive(Default)]
+pub struct Offers {
+    /// A threat list.
+    pub threats: Option<&'static str>,
+    /// Settings, by what the sensor says of those it has.
+    pub settings: Option<Box<dyn FnMut(SettingsRequest) -> SettingsAnswer + Send>>,
 }
 
 /// Certificates of a portal and one sensor.
@@ -88,7 +98,8 @@ impl Pki {
              ca_file = \"{at}/ca.pem\"\n\
              certificate_file = \"{at}/client.pem\"\n\
              key_file = \"{at}/client.key\"\n\
-             upload_interval_seconds = 1\n"
+             upload_interval_seconds = 1\n\
+             settings_interval_seconds = 1\n"
         );
         fs::write(dir.join("sensor.toml"), text).unwrap();
     }
@@ -103,14 +114,14 @@ pub struct Portal {
 impl Portal {
     /// Starts one that answers each batch as `decide` says; port 0 takes any.
     pub fn start(pki: &Pki, port: u16, decide: impl FnMut(&DeviceBatch) -> Answer + Send + 'static) -> Self {
-        Self::with_threats(pki, port, None, decide)
+        Self::offering(pki, port, Offers::default(), decide)
     }
 
-    /// The same, with a threat list.
-    pub fn with_threats(
+    /// The same, with something to offer.
+    pub fn offering(
         pki: &Pki,
         port: u16,
-        threats: Option<&'static str>,
+        mut offers: Offers,
         mut decide: impl FnMut(&DeviceBatch) -> Answer + Send + 'static,
     ) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
@@ -126,7 +137,7 @@ impl Portal {
                     answer
                 };
                 // a client that goes away in the middle is part of the tests
-                let _ = stream.and_then(|stream| serve(stream, &config, threats, &mut tell));
+                let _ = stream.and_then(|stream| serve(stream, &config, &mut offers, &mut tell));
             }
         });
         Self { address, batches }
@@ -147,10 +158,16 @@ impl Portal {
     }
 }
 
+enum Asked {
+    Devices,
+    Threats,
+    Settings,
+}
+
 fn serve(
     stream: TcpStream,
     config: &Arc<ServerConfig>,
-    threats: Option<&str>,
+    offers: &mut Offers,
     decide: &mut dyn FnMut(DeviceBatch) -> Answer,
 ) -> io::Result<()> {
     // a connection kept open without a request must not keep others out for long
@@ -160,16 +177,17 @@ fn serve(
     loop {
         let mut length = 0;
         let mut first = true;
-        let mut for_threats = false;
+        let mut asked = Asked::Devices;
         loop {
             let mut line = String::new();
             if stream.read_line(&mut line)? == 0 {
                 return Ok(());
             }
             if std::mem::take(&mut first) {
-                match line.trim_end() {
-                    "POST /api/v1/sensor/devices HTTP/1.1" => {}
-                    "POST /api/v1/sensor/threats HTTP/1.1" => for_threats = true,
+                asked = match line.trim_end() {
+                    "POST /api/v1/sensor/devices HTTP/1.1" => Asked::Devices,
+                    "POST /api/v1/sensor/threats HTTP/1.1" => Asked::Threats,
+                    "POST /api/v1/sensor/settings HTTP/1.1" => Asked::Settings,
                     other => panic!("{other}"),
                 }
             }
@@ -182,11 +200,18 @@ fn serve(
         }
         let mut body = vec![0; length];
         stream.read_exact(&mut body)?;
-        if for_threats {
-            let (status, answer) = match threats {
+        let offered = match asked {
+            Asked::Devices => None,
+            Asked::Threats => Some(match offers.threats {
                 Some(list) => (200, serde_json::to_vec(&part(list, &serde_json::from_slice(&body)?))?),
                 None => (404, Vec::new()),
-            };
+            }),
+            Asked::Settings => Some(match &mut offers.settings {
+                Some(answer) => (200, serde_json::to_vec(&answer(serde_json::from_slice(&body)?))?),
+                None => (404, Vec::new()),
+            }),
+        };
+        if let Some((status, answer)) = offered {
             reply(stream.get_mut(), status, &answer)?;
             continue;
         }
