@@ -52,12 +52,11 @@ pub(super) fn parse(bytes: &[u8], hop_limit: u8) -> Parsed {
         return Parsed::Nonsense;
     }
     let Some(options) = bytes.get(HEADER..usize::from(offset >> 4) * 4) else { return Parsed::CutShort };
-    let Some((names, largest)) = options_text(options) else { return Parsed::Nonsense };
     let window = u16::from_be_bytes([*w0, *w1]);
     let mut text = String::with_capacity(CAPACITY);
     push_decimal(&mut text, started_from(hop_limit).into());
     text.push(':');
-    match largest.filter(|largest| *largest >= SMALLEST_UNIT && window % largest == 0 && window > 0) {
+    match largest_segment(options).filter(|largest| window > 0 && window % largest == 0) {
         Some(largest) => {
             text.push_str("mss*");
             push_decimal(&mut text, (window / largest).into());
@@ -65,8 +64,10 @@ pub(super) fn parse(bytes: &[u8], hop_limit: u8) -> Parsed {
         None => push_decimal(&mut text, window.into()),
     }
     text.push(':');
-    text.push_str(&names);
-    Parsed::Opening { agreed: flags & ACK != 0, text }
+    match push_options(&mut text, options) {
+        Some(()) => Parsed::Opening { agreed: flags & ACK != 0, text },
+        None => Parsed::Nonsense,
+    }
 }
 
 /// A largest segment below this is a test's: any window is a multiple of it. RFC 9293 section 3.7.1 has 536 as the least
@@ -83,46 +84,57 @@ fn started_from(left: u8) -> u8 {
     }
 }
 
-/// The options in their order, and the largest segment if it is among them.
-fn options_text(bytes: &[u8]) -> Option<(String, Option<u16>)> {
-    let mut text = String::with_capacity(CAPACITY);
-    let mut largest = None;
+/// One option: its kind and its value, without the length between them.
+fn option<'a>(cursor: &mut Cursor<'a>) -> Option<(u8, &'a [u8])> {
+    let kind = cursor.u8()?;
+    if matches!(kind, END | NOTHING) {
+        return Some((kind, &[]));
+    }
+    let length = usize::from(cursor.u8()?).checked_sub(2)?;
+    Some((kind, cursor.take(length)?))
+}
+
+/// The largest segment among the options, if it can be a unit.
+fn largest_segment(bytes: &[u8]) -> Option<u16> {
     let mut cursor = Cursor::new(bytes);
-    while let Some(kind) = cursor.u8() {
-        if !text.is_empty() {
-            text.push(',');
-        }
-        match kind {
-            END => {
-                text.push_str("eol");
-                return Some((text, largest));
+    loop {
+        match option(&mut cursor)? {
+            (LARGEST_SEGMENT, value) => {
+                return Cursor::new(value).u16().filter(|size| *size >= SMALLEST_UNIT)
             }
-            NOTHING => {
-                text.push_str("nop");
-                continue;
-            }
+            (END, _) => return None,
             _ => {}
         }
-        let length = usize::from(cursor.u8()?).checked_sub(2)?;
-        let mut value = Cursor::new(cursor.take(length)?);
-        match kind {
-            LARGEST_SEGMENT => {
-                text.push_str("mss");
-                largest = value.u16();
+    }
+}
+
+/// The options in their order; nothing where they make no sense.
+fn push_options(text: &mut String, bytes: &[u8]) -> Option<()> {
+    let mut cursor = Cursor::new(bytes);
+    while !cursor.is_empty() {
+        if cursor.len() < bytes.len() {
+            text.push(',');
+        }
+        match option(&mut cursor)? {
+            (END, _) => {
+                text.push_str("eol");
+                return Some(());
             }
-            WINDOW_SCALE => {
+            (NOTHING, _) => text.push_str("nop"),
+            (LARGEST_SEGMENT, _) => text.push_str("mss"),
+            (WINDOW_SCALE, value) => {
                 text.push_str("ws");
-                push_decimal(&mut text, value.u8()?.into());
+                push_decimal(text, (*value.first()?).into());
             }
-            SELECTIVE_PERMITTED => text.push_str("sok"),
-            TIMESTAMPS => text.push_str("ts"),
-            other => {
+            (SELECTIVE_PERMITTED, _) => text.push_str("sok"),
+            (TIMESTAMPS, _) => text.push_str("ts"),
+            (other, _) => {
                 text.push('?');
-                push_decimal(&mut text, other.into());
+                push_decimal(text, other.into());
             }
         }
     }
-    Some((text, largest))
+    Some(())
 }
 
 #[cfg(test)]
