@@ -45,6 +45,10 @@ const CLOUD: &[&str] = &["dns.query", "tls.sni", "quic.sni", "http.host"];
 /// Systems that only their maker's own things run.
 const APPLES: &[&str] = &["macos", "ios", "ipados", "darwin"];
 
+/// Kinds that run other makers' programs.
+const KINDS: &[&str] =
+    &["workstation", "laptop", "mobile_phone", "tablet", "server", "hypervisor", "virtual_machine"];
+
 /// Lowers the claims that the situation makes doubtful.
 pub fn weigh(mac: MacAddr, facts: &[Fact], claims: &mut [Claim]) {
     let passes_on = passes_on(mac, facts);
@@ -62,9 +66,13 @@ pub fn weigh(mac: MacAddr, facts: &[Fact], claims: &mut [Claim]) {
             claim.confidence *= PASSED_ON;
             claim.nature = Nature::Inferred;
         }
-        // which system asks for a name is as true as before, and so is Apple of an Apple
-        let of_its_own = claim.attribute == Attribute::Os
-            || own_maker && claim.attribute == Attribute::Vendor && claim.value == "Apple";
+        // which system asks for a name is as true as before, and so is Apple of an Apple, and a computer of a computer
+        let of_its_own = match claim.attribute {
+            Attribute::Os => true,
+            Attribute::Vendor => own_maker && claim.value == "Apple",
+            Attribute::Type => system.is_some() && KINDS.contains(&claim.value.as_str()),
+            _ => false,
+        };
         if CLOUD.contains(&claim.source) && !of_its_own {
             if general_purpose {
                 claim.confidence *= SAID_BY_A_PROGRAM;
@@ -91,8 +99,6 @@ fn passes_on(mac: MacAddr, facts: &[Fact]) -> bool {
 
 /// A computer, telephone or tablet, said by something that only the device itself can have sent.
 fn is_general_purpose(claim: &Claim) -> bool {
-    const KINDS: &[&str] =
-        &["workstation", "laptop", "mobile_phone", "tablet", "server", "hypervisor", "virtual_machine"];
     const SYSTEMS: &[&str] = &["windows", "macos", "ios", "ipados", "android", "chromeos"];
     if PASSABLE.contains(&claim.witness()) || claim.confidence < 0.5 {
         return false;
