@@ -177,5 +177,12 @@ fn netplan_files_are_what_was_written_down_and_netplan_takes_them() {
         assert!(made.contains("00:50:56:01:02:03") && made.contains("RequiredForOnline=no"), "{made}");
         let files = std::fs::read_dir(at("/run/systemd/network")).unwrap().count();
         assert_eq!(files, 1, "networkd is told of the management adapter and of nothing else");
+
+        // the generator alone, as the appliance calls it, makes the same
+        std::fs::remove_file(at(paths::NETWORKD_GENERATED)).unwrap();
+        let units = at("/run/units").display().to_string();
+        std::fs::create_dir_all(&units).unwrap();
+        run(network::GENERATOR, &["--root-dir", root.path().to_str().unwrap(), &units, &units, &units]);
+        assert_eq!(std::fs::read_to_string(at(paths::NETWORKD_GENERATED)).unwrap(), made);
     }
 }

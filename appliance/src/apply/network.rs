@@ -14,6 +14,12 @@ use crate::host::{Access, Adapter, Host, HostError};
 use crate::paths;
 
 const WHAT: &str = "the management network";
+/// netplan's generator, by the name under which it knows that it is called by the service manager.
+pub const GENERATOR: &str = "/lib/systemd/system-generators/netplan";
+/// Where it puts units.
+const GENERATOR_UNITS: &str = "/run/eyot/netplan-units";
+/// What it leaves there to say that it has run.
+const GENERATOR_STAMP: &str = "/run/eyot/netplan-units/netplan.stamp";
 
 /// The files as they should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +101,7 @@ fn carry_out(host: &dyn Host, plan: &Plan, hostname_before: &str) -> Result<Vec<
         }
     }
     if generate {
-        host.run("netplan", &["generate"])?;
+        self::generate(host)?;
     }
     if let Some(name) = plan.hostname.as_deref().filter(|n| *n != hostname_before) {
         host.set_hostname(name)?;
@@ -132,12 +138,31 @@ fn undo(
         result = result.and(put.map(drop));
     }
     if generate {
-        result = result.and(host.run("netplan", &["generate"]).map(drop));
+        result = result.and(self::generate(host));
     }
     if plan.hostname.is_some() && host.hostname() != hostname_before {
         result = result.and(host.set_hostname(hostname_before));
     }
     result
+}
+
+/// Has netplan make networkd's files from its own.
+///
+/// Its generator is called as the service manager calls it at each boot, with three folders for units; what it puts there
+/// is not needed, because an appliance's networkd is enabled anyway. `netplan generate` is a Python program that calls this
+/// same generator, whose first act then is to ask the service manager four questions: seconds of a small machine's first
+/// boot. It is what is left where the generator is elsewhere or makes nothing.
+fn generate(host: &dyn Host) -> Result<(), HostError> {
+    host.make_dir(GENERATOR_UNITS, Access::Root)?;
+    // with its mark of an earlier run it would do nothing
+    host.remove(GENERATOR_STAMP)?;
+    match host.run(GENERATOR, &[GENERATOR_UNITS; 3]) {
+        Ok(_) if host.read(paths::NETWORKD_GENERATED)?.is_some() => return Ok(()),
+        Ok(_) => {}
+        Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    host.run("netplan", &["generate"]).map(drop)
 }
 
 fn put(host: &dyn Host, path: &str, content: Option<&[u8]>, access: Access) -> Result<bool, HostError> {

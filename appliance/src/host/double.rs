@@ -389,13 +389,17 @@ impl Host for Double {
                 }
                 Ok(String::new())
             }),
-            ("netplan", ["generate"]) => self.step("running", &told, |inner| {
-                match inner.state.files.get(crate::paths::NETPLAN).cloned() {
-                    Some(file) => inner.state.files.insert(crate::paths::NETWORKD_GENERATED.to_owned(), file),
-                    None => inner.state.files.remove(crate::paths::NETWORKD_GENERATED),
-                };
-                Ok(String::new())
-            }),
+            ("netplan", ["generate"]) | (crate::apply::network::GENERATOR, _) => {
+                self.step("running", &told, |inner| {
+                    match inner.state.files.get(crate::paths::NETPLAN).cloned() {
+                        Some(file) => {
+                            inner.state.files.insert(crate::paths::NETWORKD_GENERATED.to_owned(), file)
+                        }
+                        None => inner.state.files.remove(crate::paths::NETWORKD_GENERATED),
+                    };
+                    Ok(String::new())
+                })
+            }
             _ => self.step("running", &told, |_| Ok(String::new())),
         }
     }

@@ -107,7 +107,8 @@ impl Host for Machine {
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> Result<String, HostError> {
-        let told = || format!("{program} {}", arguments.join(" "));
+        let line = format!("{program} {}", arguments.join(" "));
+        let told = || line.clone();
         // a file below another root is not where the program would look for it
         let arguments: Vec<String> = arguments
             .iter()
@@ -116,12 +117,16 @@ impl Host for Machine {
                 false => (*a).to_owned(),
             })
             .collect();
+        // a program by its path is this root's own; one by its name is looked for as ever
+        let program = if program.starts_with('/') { self.at(program) } else { PathBuf::from(program) };
+        let before = children_s();
         let output = Command::new(program)
             .args(&arguments)
             .stdin(Stdio::null())
             .env("LC_ALL", "C")
             .output()
             .map_err(|e| HostError::new("running", told(), e))?;
+        tracing::debug!("{}: {:.2} s of the processor", told(), children_s() - before);
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
@@ -281,6 +286,14 @@ impl Host for Machine {
             _ => Err(fail(error)),
         }
     }
+}
+
+/// Seconds of the processor that the programs called so far have used, those of other threads included.
+fn children_s() -> f64 {
+    use nix::sys::resource::{getrusage, UsageWho};
+    use nix::sys::time::TimeValLike;
+    let seconds = |time: nix::sys::time::TimeVal| time.num_microseconds() as f64 / 1e6;
+    getrusage(UsageWho::RUSAGE_CHILDREN).map_or(0.0, |u| seconds(u.user_time()) + seconds(u.system_time()))
 }
 
 /// `struct fstrim_range`, linux/fs.h; bytes.

@@ -15,6 +15,9 @@ const TAIL: u64 = 2 << 20;
 const SAMPLES: u64 = 2048;
 const SAMPLE: u64 = 4096;
 
+/// Read at a time, in bytes.
+const PART: u64 = 128 << 10;
+
 /// ext4's superblock is 1 KiB long and 1 KiB from the start.
 const SUPERBLOCK_AT: u64 = 1024;
 const SUPERBLOCK_BYTES: usize = 1024;
@@ -50,37 +53,38 @@ pub struct Ext4 {
 
 /// Looks at a disk of so many bytes.
 pub fn look(disk: &mut (impl Read + Seek + ?Sized), bytes: u64) -> io::Result<Content> {
-    let mut head = vec![0; HEAD.min(bytes) as usize];
+    let mut part = vec![0; PART.min(bytes) as usize];
     disk.seek(SeekFrom::Start(0))?;
-    disk.read_exact(&mut head)?;
-    if let Some(ext4) = ext4(&head) {
+    disk.read_exact(&mut part)?;
+    if let Some(ext4) = ext4(&part) {
         return Ok(Content::Ext4(ext4));
     }
-    if !is_zero(&head) {
-        return Ok(Content::Something);
-    }
-    let mut part = vec![0; TAIL.min(bytes) as usize];
-    let mut is_zero_at = |at: u64, length: usize| {
+    let mut is_zero_at = |at: u64, length: u64| {
         disk.seek(SeekFrom::Start(at))?;
-        disk.read_exact(&mut part[..length])?;
-        io::Result::Ok(is_zero(&part[..length]))
+        let mut left = length;
+        while left > 0 {
+            let here = &mut part[..left.min(PART) as usize];
+            disk.read_exact(here)?;
+            // no early end: so the compiler compares many at once
+            if here.iter().fold(0, |seen, byte| seen | byte) != 0 {
+                return Ok(false);
+            }
+            left -= here.len() as u64;
+        }
+        io::Result::Ok(true)
     };
-    if !is_zero_at(bytes.saturating_sub(TAIL), TAIL.min(bytes) as usize)? {
+    if !is_zero_at(0, HEAD.min(bytes))? || !is_zero_at(bytes.saturating_sub(TAIL), TAIL.min(bytes))? {
         return Ok(Content::Something);
     }
     let between = bytes.saturating_sub(HEAD + TAIL);
     for n in 0..SAMPLES.min(between / SAMPLE) {
         // whole samples, so that a device with large sectors is read in its own units
         let at = HEAD + between / SAMPLES * n / SAMPLE * SAMPLE;
-        if !is_zero_at(at, SAMPLE as usize)? {
+        if !is_zero_at(at, SAMPLE)? {
             return Ok(Content::Something);
         }
     }
     Ok(Content::Blank)
-}
-
-fn is_zero(bytes: &[u8]) -> bool {
-    bytes.iter().all(|b| *b == 0)
 }
 
 /// The file system whose superblock is in these first bytes of a disk.
