@@ -43,22 +43,21 @@ impl Arguments {
             false => Vec::new(),
         };
         let roles = role::decide_hearing(host, &settings, &adapters, hears_others)?;
-        // the firewall and the silence of the monitored adapters come about also where this fails
-        let configured = network::apply(host, &network::plan(&settings, &roles, &adapters));
-        for change in configured.iter().flatten() {
-            println!("{change}");
-        }
+        // first the firewall, in the kernel and on disk: whatever ends this unit half-way, at this boot or by a power cut,
+        // there is no network that was configured without it
         let portal = portal(identity.as_ref(), settings.token.as_ref());
-        let early = roles.clone();
-        let state = apply::listen_by(
+        let listening = apply::listen_by(
             host,
-            Some(early),
+            Some(roles.clone()),
             &settings,
             portal.as_deref(),
             &mut nic::Refusals::default(),
             Caution::None,
-        )?;
-        for change in &state.changes {
+        );
+        // also where that failed: somebody has to reach the machine to mend it
+        let configured = network::apply(host, &network::plan(&settings, &roles, &adapters));
+        let state = listening?;
+        for change in state.changes.iter().chain(configured.iter().flatten()) {
             println!("{change}");
         }
         configured?;

@@ -101,6 +101,13 @@ fn never_more_open(host: &Double, at: &str) {
     assert!(state.adapters[0].flags.up, "{at}: the management interface is down");
     let whole = state.ruleset.is_empty() || state.ruleset.contains("hook input priority 0; policy drop");
     assert!(whole, "{at}: {}", state.ruleset);
+    let reachable = state.files.contains_key(paths::NETPLAN);
+    assert!(
+        !reachable || !state.ruleset.is_empty(),
+        "{at}: the network is configured and there is no firewall"
+    );
+    let lasting = state.files.contains_key(paths::FIREWALL);
+    assert!(!reachable || lasting, "{at}: the next boot would have a network and no firewall");
     for (path, (content, access)) in &state.files {
         let text = String::from_utf8_lossy(content);
         let secret = [PASSWORD, "eyot1_", "PRIVATE KEY"].iter().any(|s| text.contains(s));
