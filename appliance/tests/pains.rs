@@ -16,7 +16,11 @@ fn quoted(text: &str) -> Vec<&str> {
 #[test]
 fn every_test_that_is_named_exists() {
     let page = std::fs::read_to_string(repository().join("docs/pains.md")).unwrap();
-    let situations = concat!(include_str!("sites/situations.rs"), include_str!("sites/adapters.rs"));
+    let situations = concat!(
+        include_str!("sites/situations.rs"),
+        include_str!("sites/adapters.rs"),
+        include_str!("sites/azure.rs")
+    );
     let rows: Vec<Vec<&str>> = page
         .lines()
         .filter(|l| l.starts_with("| P"))
@@ -42,5 +46,8 @@ fn every_test_that_is_named_exists() {
             let found = files.iter().any(|f| f.contains(&function)) || situations.contains(&situation);
             assert!(found, "{}: there is no {name}", row[0]);
         }
+        // at least one test says by its name which pain it shows
+        let named = format!("{}_", row[0].to_lowercase());
+        assert!(names.iter().any(|n| n.starts_with(&named)), "{}: no test is named {named}…", row[0]);
     }
 }

@@ -111,6 +111,27 @@ fn p10_each_kind_of_mirror_is_told_from_the_others() {
     }
 }
 
+/// P11: a tag may arrive in the frame, twice, or beside it because the adapter took it off; none of these is a frame without
+/// a tag. A mirror that takes tags off is told by what is left.
+#[test]
+fn p11_a_tag_counts_wherever_it_is_and_a_mirror_that_takes_tags_off_is_told() {
+    let plain = tcp(1, false);
+    let beside = Sampled { tag_taken_off: true, ..plain.clone() };
+    for (what, frame, tags) in [
+        ("in the frame", tagged(&plain), 1),
+        ("two in the frame", tagged(&tagged(&plain)), 1),
+        ("beside it", beside.clone(), 1),
+        ("one beside it, one in it", Sampled { tag_taken_off: true, ..tagged(&plain) }, 1),
+        ("none", plain.clone(), 0),
+    ] {
+        let seen = shape(&[frame]);
+        assert_eq!((seen.tagged, seen.between_others), (tags, 1), "{what}");
+    }
+    let stripped = [two_networks(3), conversations(10, 10)].concat();
+    assert_eq!(verdict(&stripped).condition(), Some(ConditionCode::MirrorTags));
+    assert_eq!(verdict(&[stripped, vec![beside]].concat()).condition(), None);
+}
+
 #[test]
 fn each_threshold_from_both_sides() {
     let unknown = || frame(station(2), station(1), 0x88b5, &[0; 46]);

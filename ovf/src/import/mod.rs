@@ -59,6 +59,23 @@ mod tests {
     use super::*;
     use crate::ovf::GuestOs;
 
+    /// P6: firmware settings make `Set-VMFirmware` fail on a Generation 1 machine, and without the template for Linux a
+    /// Generation 2 machine stops at its firmware's screen.
+    #[test]
+    fn p6_firmware_is_set_on_generation_2_alone_and_for_linux() {
+        let script = TEMPLATES.iter().find(|t| t.0 == "Import-EyotSensor.ps1").unwrap().1;
+        assert!(script.contains("[ValidateSet(1, 2)] [int] $Generation = 2"));
+        let (before, block) = script.split_once("if ($vm.Generation -eq 2 -and").unwrap();
+        // the block ends with the first bracket that stands as far to the left as its beginning
+        let (block, after) = block.split_once("\n    }\n").unwrap();
+        assert!(!before.contains("Set-VMFirmware") && !after.contains("Set-VMFirmware"));
+        assert!(block.contains("-EnableSecureBoot On -SecureBootTemplate MicrosoftUEFICertificateAuthority"));
+        assert!(
+            block.contains("-FirstBootDevice $first") && block.contains("Get-VMHardDiskDrive"),
+            "never the seed CD"
+        );
+    }
+
     #[test]
     fn all_marks_are_filled_in() {
         let profile = Profile { capture_nics: 3, ..Profile::new("eyot-9.8.7", "9.8.7", GuestOs::Debian) };

@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use eyot_contract::{DeviceType, MacAddr, Timestamp};
+use eyot_contract::{DeviceType, Location, MacAddr, Timestamp};
 use eyot_dissect::{Field, Observation, Summary};
 
 use super::*;
@@ -387,7 +387,7 @@ fn a_virtual_router_is_a_device_of_its_own_whoever_carries_it() {
 }
 
 #[test]
-fn a_device_with_several_addresses_stays_one_and_says_where_it_is() {
+fn p19_a_device_with_several_addresses_stays_one_and_says_where_it_is() {
     let mut net = Network::default();
     for address in ["192.0.2.10", "192.0.2.11", "198.51.100.10", "2001:db8::10"] {
         net.frame(mac(1), "", &[(mac(1), Field::ArpAddress, address)]);
