@@ -101,6 +101,56 @@ pub struct Activity {
     /// Whether its address belongs to the configured local networks. `None`: none are configured, or no address.
     #[serde(deserialize_with = "crate::lenient::word")]
     pub location: Option<Location>,
+    /// Whom it sends to, the most bytes first; of a device that sends to many, only the greatest ([`MAX_PEERS`]).
+    #[serde(deserialize_with = "crate::lenient::list")]
+    pub peers: Vec<Peer>,
+}
+
+/// Most peers reported of one device.
+pub const MAX_PEERS: usize = 32;
+
+/// Somebody a device sends to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// The peer's address.
+    pub ip: IpAddr,
+    /// The device that has this address, where the sensor sees it.
+    #[serde(default)]
+    pub mac: Option<MacAddr>,
+    /// Whether the address belongs to the local networks: those configured, or else the private ones.
+    #[serde(deserialize_with = "crate::lenient::word", default)]
+    pub location: Option<Location>,
+    /// Protocol that was read between them, by its registry name.
+    #[serde(default)]
+    pub protocol: Option<String>,
+    /// UDP or TCP port of the service; 0 where there is none.
+    #[serde(default)]
+    pub port: u16,
+    /// Whether the service is the device's own, which answers the peer.
+    #[serde(default)]
+    pub serves: bool,
+    /// Bytes sent to the peer, as they were on the wire.
+    pub bytes: u64,
+    /// When it last sent to it.
+    pub last_seen: Timestamp,
+}
+
+impl Peer {
+    /// The peers of several lists, each once, the most bytes first.
+    pub fn together(lists: impl IntoIterator<Item = Vec<Self>>) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for peer in lists.into_iter().flatten() {
+            match all.iter_mut().find(|known| known.ip == peer.ip) {
+                // two sensors may have counted the same frame: the larger count is the one that is surely true
+                Some(known) if known.bytes < peer.bytes => *known = peer,
+                Some(_) => {}
+                None => all.push(peer),
+            }
+        }
+        all.sort_by(|a, b| b.bytes.cmp(&a.bytes).then(a.ip.cmp(&b.ip)));
+        all.truncate(MAX_PEERS);
+        all
+    }
 }
 
 /// A stretch of time.

@@ -21,6 +21,19 @@ fn schema() -> Value {
     let share = json!({ "type": "number", "minimum": 0, "maximum": 1 });
     let mac = json!({ "type": "string", "pattern": "^([0-9a-f]{2}:){5}[0-9a-f]{2}$" });
     let attribute = json!({ "enum": ["hostname", "vendor", "model", "type", "os", "firmware", "serial"] });
+    let peer = json!({
+        "type": "object", "required": ["ip", "bytes", "last_seen"],
+        "properties": {
+            "ip": { "type": "string" },
+            "mac": { "anyOf": [mac, { "type": "null" }] },
+            "location": { "enum": ["local", "routed", null] },
+            "protocol": text,
+            "port": { "type": "integer", "minimum": 0, "maximum": 65535 },
+            "serves": { "type": "boolean", "description": "the port is the device's own" },
+            "bytes": count,
+            "last_seen": time,
+        },
+    });
     let device = json!({
         "type": "object",
         "description": "One device as the sensor knows it; null means unknown.",
@@ -43,6 +56,7 @@ fn schema() -> Value {
                     "type": "object", "required": ["from", "to"], "properties": { "from": time, "to": time },
                 } },
                 "location": { "enum": ["local", "routed", null] },
+                "peers": { "type": "array", "items": peer, "description": "whom it sends to, the most bytes first" },
             } },
             "managed": { "type": "object", "properties": {
                 "authorized": { "type": ["boolean", "null"] },

@@ -378,7 +378,7 @@ pub fn is_counted_down(hop_limit: u8) -> bool {
     matches!(hop_limit, 34..=59 | 61..=63 | 101..=127 | 225..=254)
 }
 
-fn is_unicast(ip: IpAddr) -> bool {
+pub(crate) fn is_unicast(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
             !(ip.is_unspecified()

@@ -23,6 +23,8 @@ pub struct InventoryCounters {
     pub devices_refused: u64,
     /// Devices forgotten: quiet for the retention time, or fleeting while the table was full.
     pub devices_forgotten: u64,
+    /// Peers not remembered because those of all devices were as many as there may be.
+    pub peers_refused: u64,
     /// VLANs refused because the device had all it may.
     pub vlans_refused: u64,
 }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use eyot_contract::{Attribute, DeviceRecord, DeviceType, Evidence, MacAddr, Nature, Timestamp};
+use eyot_contract::{Attribute, DeviceRecord, DeviceType, Evidence, MacAddr, Nature, Peer, Timestamp};
 
 use crate::device::MAX_INTERVALS;
 
@@ -231,6 +231,8 @@ pub(crate) fn fold(record: &mut DeviceRecord, member: DeviceRecord) {
     record.frames += member.frames;
     record.activity.bytes += member.activity.bytes;
     record.activity.flows += member.activity.flows;
+    let own = std::mem::take(&mut record.activity.peers);
+    record.activity.peers = Peer::together([own, member.activity.peers]);
     record.first_seen = record.first_seen.min(member.first_seen);
     record.last_seen = record.last_seen.max(member.last_seen);
     record.evidence.extend(member.evidence);

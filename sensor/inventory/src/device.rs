@@ -11,6 +11,7 @@ use eyot_identify::Identity;
 use crate::addresses::{Address, Addresses};
 use crate::facts::{Facts, StoredFact};
 use crate::inventory::PRESENT_FOR;
+use crate::peers::Peers;
 use crate::protocols::ProtocolSet;
 
 /// Most VLANs remembered of one device.
@@ -47,6 +48,8 @@ pub struct Device {
     /// Stretches that ended, oldest first.
     pub(crate) intervals: Vec<Interval>,
     pub(crate) vlans: Vec<u16>,
+    /// Whom it sends to.
+    pub(crate) peers: Peers,
     pub(crate) protocols: ProtocolSet,
     pub(crate) addresses: Addresses,
     pub(crate) facts: Facts,
@@ -74,6 +77,7 @@ impl Device {
             present_since: at,
             intervals: Vec::new(),
             vlans: Vec::new(),
+            peers: Peers::default(),
             protocols: ProtocolSet::default(),
             addresses: Addresses::default(),
             facts: Facts::default(),
@@ -231,6 +235,7 @@ impl Device {
                 flows: self.flows,
                 intervals: self.presence(),
                 location: None,
+                peers: self.peers.reported(),
             },
             managed: Managed::default(),
         };

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use eyot_capture::Frame;
-use eyot_contract::{DeviceRecord, Location, MacAddr, Timestamp};
+use eyot_contract::{DeviceRecord, MacAddr, Timestamp};
 use eyot_dissect::{Dissector, Field, Opening, Summary};
 
 use crate::addresses::{is_counted_down, is_link_local, is_virtual_router, AddressSource, Change, Whose};
@@ -15,6 +16,7 @@ use crate::device::{Changed, Device};
 use crate::facts::Taken;
 use crate::gather::Sighting;
 use crate::networks::LocalNetworks;
+use crate::peers::{peer_of, Noted, MAX_PEERS_OF_ALL};
 use crate::readings::{Reading, Readings};
 
 /// Most devices kept at once.
@@ -44,6 +46,8 @@ pub struct Inventory {
     /// Gone from here, not yet from the store.
     pub(crate) forgotten: Vec<MacAddr>,
     fact_bytes: usize,
+    /// Peers of all devices together.
+    peers: usize,
     counters: InventoryCounters,
     readings: Readings,
     /// Those of the latest frame.
@@ -160,14 +164,13 @@ impl Inventory {
         for member in self.decisions.members(mac).iter().filter_map(|member| self.device(*member)) {
             fold(&mut record, member.record());
         }
+        for peer in &mut record.activity.peers {
+            peer.mac = self.owner(peer.ip).map(|mac| self.shown_under(mac));
+            peer.location = Some(self.local.location(peer.ip));
+        }
         if self.local.are_configured() {
-            record.activity.location = record.ips.iter().find(|ip| !is_link_local(**ip)).map(|ip| {
-                if self.local.contains(*ip) {
-                    Location::Local
-                } else {
-                    Location::Routed
-                }
-            });
+            let ip = record.ips.iter().find(|ip| !is_link_local(**ip));
+            record.activity.location = ip.map(|ip| self.local.location(*ip));
         }
         self.decisions.apply(&mut record);
         Some(record)
@@ -278,6 +281,7 @@ impl Inventory {
             self.owners.insert(address.ip, mac);
         }
         self.fact_bytes += device.facts.bytes();
+        self.peers += device.peers.len();
         device.stale = true;
         self.to_identify.push_back(mac);
         self.insert(device);
@@ -298,6 +302,14 @@ impl Inventory {
         device.frames += frames;
         device.flows += u64::from(summary.opening == Some(Opening::Asked));
         device.bytes += bytes;
+        if let Some(ip) = peer_of(summary) {
+            let room = self.peers < MAX_PEERS_OF_ALL;
+            match device.peers.sent(ip, summary, bytes, at, room) {
+                Noted::Known => {}
+                Noted::New => self.peers += 1,
+                Noted::Refused => self.counters.peers_refused += 1,
+            }
+        }
         let mut changed = Changed::Activity;
         if let Some(vlan) = summary.vlan {
             match device.add_vlan(vlan) {
@@ -535,6 +547,7 @@ impl Inventory {
             let Some(device) = slot.take_if(|device| choose(device)) else { continue };
             self.index.remove(&device.mac);
             self.fact_bytes = self.fact_bytes.saturating_sub(device.facts.bytes());
+            self.peers = self.peers.saturating_sub(device.peers.len());
             for address in device.addresses.all() {
                 if self.owners.get(&address.ip) == Some(&device.mac) {
                     self.owners.remove(&address.ip);
@@ -573,26 +586,16 @@ fn claim_of(field: Field) -> Option<AddressSource> {
 }
 
 /// Protocols that no router passes on, or whose readings name their device themselves.
+const LOCAL_PROTOCOLS: &[&str] = &[
+    "arp", "nd", "dhcp", "dhcp6", "lldp", "cdp", "fdp", "edp", "stp", "eapol", "igmp", "vrrp", "hsrp", "ospf",
+    "profinet", "mndp",
+];
+
+/// Whether the field belongs to one of [`LOCAL_PROTOCOLS`]. Asked of every reading, so the names are compared once only.
 fn is_local(field: Field) -> bool {
-    matches!(
-        field.protocol(),
-        "arp"
-            | "nd"
-            | "dhcp"
-            | "dhcp6"
-            | "lldp"
-            | "cdp"
-            | "fdp"
-            | "edp"
-            | "stp"
-            | "eapol"
-            | "igmp"
-            | "vrrp"
-            | "hsrp"
-            | "ospf"
-            | "profinet"
-            | "mndp"
-    )
+    static LOCAL: LazyLock<Vec<bool>> =
+        LazyLock::new(|| Field::ALL.iter().map(|f| LOCAL_PROTOCOLS.contains(&f.protocol())).collect());
+    LOCAL.get(field as usize).copied().unwrap_or_default()
 }
 
 #[cfg(test)]

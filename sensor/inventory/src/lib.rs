@@ -15,6 +15,7 @@ mod facts;
 mod gather;
 mod inventory;
 mod networks;
+mod peers;
 mod protocols;
 mod readings;
 mod store;
@@ -27,6 +28,7 @@ pub use facts::{StoredFact, MAX_FACTS, MAX_VALUES};
 pub use gather::{Gathered, Gatherer, Sighting};
 pub use inventory::{Inventory, MAX_DEVICES, MAX_FACT_BYTES, PRESENT_FOR, RETENTION};
 pub use networks::{LocalNetworks, Network};
+pub use peers::MAX_PEERS_OF_ALL;
 pub use readings::Reading;
 
 pub use store::{

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
+use eyot_contract::Location;
+
 /// A network: all addresses that share so many leading bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network {
@@ -76,6 +78,14 @@ impl LocalNetworks {
     /// Whether somebody named them.
     pub fn are_configured(&self) -> bool {
         !self.0.is_empty()
+    }
+
+    /// Where an address is.
+    pub fn location(&self, address: IpAddr) -> Location {
+        match self.contains(address) {
+            true => Location::Local,
+            false => Location::Routed,
+        }
     }
 
     /// Whether the address is local.

@@ -29,6 +29,7 @@ use crate::decisions::DecisionError;
 use crate::device::{Changed, Device};
 use crate::facts::StoredFact;
 use crate::inventory::Inventory;
+use crate::peers::Peers;
 
 /// Why the inventory cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -209,7 +210,7 @@ impl Store {
             .prepare("SELECT field, value, first_seen, last_seen, count, weak FROM fact WHERE mac = ?1")?;
         let mut devices = self.connection.prepare(
             "SELECT mac, first_seen, last_seen, frames, bytes, vlans, protocols, router, reported_at, identity,
-             flows, present_since, intervals
+             flows, present_since, intervals, peers
              FROM device",
         )?;
         let mut rows = devices.query([])?;
@@ -234,6 +235,7 @@ impl Store {
             device.flows = row.get::<_, i64>(10)? as u64;
             device.present_since = row.get::<_, Option<i64>>(11)?.map_or(device.first_seen, Timestamp);
             device.intervals = intervals(&row.get::<_, String>(12)?);
+            device.peers = Peers::stored(&row.get::<_, String>(13)?);
             let mut rows = addresses.query([key])?;
             while let Some(row) = rows.next()? {
                 let (ip, source): (String, String) = (row.get(0)?, row.get(2)?);
@@ -282,8 +284,8 @@ fn write(transaction: &Transaction<'_>, device: &Device) -> rusqlite::Result<()>
         .prepare_cached(
             "INSERT OR REPLACE INTO device
              (mac, first_seen, last_seen, frames, bytes, vlans, protocols, router, reported_at, identity,
-              flows, present_since, intervals)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+              flows, present_since, intervals, peers)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
             mac,
@@ -299,6 +301,7 @@ fn write(transaction: &Transaction<'_>, device: &Device) -> rusqlite::Result<()>
             device.flows as i64,
             device.present_since.0,
             intervals.join(","),
+            device.peers.to_store(),
         ])?;
     if device.addresses.removed {
         transaction.prepare_cached("DELETE FROM address WHERE mac = ?1")?.execute([mac])?;

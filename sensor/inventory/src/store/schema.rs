@@ -18,7 +18,7 @@ use super::StoreError;
 /// Version of the tables below, kept in the file's `user_version`.
 const SCHEMA_VERSION: i64 = STEPS.len() as i64;
 /// What makes each version of the one before.
-const STEPS: [&str; 3] = [TABLES, FINDINGS_AND_DECISIONS, DESTINATIONS];
+const STEPS: [&str; 4] = [TABLES, FINDINGS_AND_DECISIONS, DESTINATIONS, PEERS];
 /// How long a writer waits for the other one (inventory, uplink).
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -138,6 +138,9 @@ CREATE TABLE sending (
     batch TEXT NOT NULL
 ) WITHOUT ROWID;
 ";
+
+/// Since version 4: whom a device sends to, a line each: address, bytes, time, port, 1 for a service of its own, protocol.
+const PEERS: &str = "ALTER TABLE device ADD COLUMN peers TEXT NOT NULL DEFAULT '';";
 
 /// Opens the file for writing and brings it to the present schema.
 pub fn open(path: &Path) -> Result<Connection, StoreError> {
