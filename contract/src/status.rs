@@ -2,6 +2,8 @@
 //!
 //! One JSON file on one machine, replaced whole. Counts are since the sensor's process started.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{ConditionCode, Timestamp};
@@ -39,6 +41,10 @@ pub struct SensorStatus {
     /// Destinations besides the portal, each by itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub destinations: Vec<DestinationStatus>,
+    /// Host names of storage accounts that the owner's IoT Hub has told of, as it told them: for the firewall, which
+    /// judges them itself.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub storage_hosts: BTreeSet<String>,
     /// The latest failure on this machine's side (database, status file), while it lasts.
     pub last_error: Option<String>,
 }

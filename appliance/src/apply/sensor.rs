@@ -47,6 +47,8 @@ struct HubConfig<'a> {
     key_file: &'a str,
     enrolment: &'static str,
     provisioning_host: &'a str,
+    snapshot_hours: u64,
+    twin: bool,
 }
 
 #[derive(Serialize)]
@@ -174,6 +176,8 @@ fn hub_config(hub: &AzureHub) -> HubConfig<'_> {
         key_file: paths::SENSOR_AZURE_KEY,
         enrolment: if hub.group { "group" } else { "individual" },
         provisioning_host: &hub.provisioning_host,
+        snapshot_hours: hub.snapshot_hours,
+        twin: hub.twin,
     }
 }
 

@@ -54,6 +54,10 @@ impl Watch {
             (self.looked, self.found) = (None, Vec::new());
             return Ok(Vec::new());
         }
+        if let Some(told) = super::sensor_status(host) {
+            // the next round opens the way, and the sensor tries its files again by itself
+            firewall::destinations::remember_storage(host, settings, &told.storage_hosts)?;
+        }
         let every = if self.found.is_empty() { EVERY.0 } else { EVERY.1 };
         if self.looked.as_ref().is_some_and(|(at, with)| at.elapsed() < every && with == settings) {
             return Ok(self.found.clone());
@@ -62,7 +66,7 @@ impl Watch {
             Ok(None) => return Ok(Vec::new()),
             Ok(Some(checks)) => {
                 // the firewall has to let a new name through before it can be asked
-                if firewall::destinations::remember_azure(host, settings, &checks)? {
+                if firewall::destinations::remember_hub(host, settings, &checks)? {
                     self.looked = None;
                     return Ok(Vec::new());
                 }

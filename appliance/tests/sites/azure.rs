@@ -15,6 +15,10 @@ use super::situations::Situation;
 const DPS: &str = "global.azure-devices-provisioning.net";
 const HUB: &str = "lab.azure-devices.net";
 const EVENTS: &str = "lab.servicebus.windows.net";
+/// The storage account that the hub names, one that is nobody's, and where both would be.
+const STORAGE: &str = "lab.blob.core.windows.net";
+const STRANGER: &str = "files.stranger.example";
+const STORAGE_ADDRESS: &str = "198.51.100.9";
 /// base64 of 32 bytes; the enrolment group's.
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 const OTHER_KEY: &str = "eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHg=";
@@ -51,7 +55,7 @@ fn lab(site: &Site) {
         "--event-hub-host",
         EVENTS,
         "--storage-host",
-        "lab.blob.core.windows.net",
+        STORAGE,
     ];
     site.serve(Place::Portal, &command, None, Some(("tcp", 443)));
     site.set("portal.ca", ca.pem);
@@ -60,10 +64,12 @@ fn lab(site: &Site) {
 /// Everything but Azure itself.
 fn resolved(site: &Site) {
     site.addressed();
-    names_with(
-        site,
-        &[DPS, HUB, EVENTS].map(|n| format!("--address=/{n}/198.51.100.2")).each_ref().map(|o| o.as_str()),
-    );
+    let at = |names: &[&str], address: &str| -> Vec<String> {
+        names.iter().map(|name| format!("--address=/{name}/{address}")).collect()
+    };
+    let options =
+        [at(&[DPS, HUB, EVENTS], "198.51.100.2"), at(&[STORAGE, STRANGER], STORAGE_ADDRESS)].concat();
+    names_with(site, &options.iter().map(String::as_str).collect::<Vec<_>>());
     settings(site);
 }
 
@@ -109,6 +115,19 @@ fn by_proxy(site: &Site) {
     site.set("proxy.url", PROXY);
 }
 
+/// Behind an allow-list, with a sensor whom the hub has named this host for its files.
+fn files_at(site: &Site, storage: &str) {
+    lab(site);
+    site.set("firewall.destinations", "192.0.2.1");
+    site.set("azure.snapshot_hours", "24");
+    let status = site.appliance_file(eyot_appliance::paths::SENSOR_STATUS);
+    std::fs::create_dir_all(status.parent().unwrap()).unwrap();
+    std::fs::write(status, serde_json::json!({ "storage_hosts": [storage] }).to_string()).unwrap();
+    site.boot();
+    site.round();
+    site.round();
+}
+
 const fn situation(
     name: &'static str,
     expect: C,
@@ -139,6 +158,16 @@ pub const AZURE: &[Situation] = &[
         s.boot();
         s.round();
         s.round();
+    }),
+    situation("Azure, allow-list, files where the hub says", C::Connected, &["reports to Azure"], |s| {
+        files_at(s, STORAGE);
+        s.on(Place::Appliance, &format!("nft list set inet eyot allowed4 | grep -qw {STORAGE_ADDRESS}"));
+    }),
+    situation("Azure, allow-list, files to a stranger", C::Connected, &["reports to Azure"], |s| {
+        files_at(s, STRANGER);
+        // the rules are there, and he is not in them
+        s.on(Place::Appliance, "nft list set inet eyot allowed4 | grep -qw 198.51.100.2");
+        s.on(Place::Appliance, &format!("! nft list set inet eyot allowed4 | grep -w {STORAGE_ADDRESS}"));
     }),
     situation("Azure, name not resolved", C::EndpointDns, &[DPS], |s| {
         s.addressed();

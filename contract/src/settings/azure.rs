@@ -44,6 +44,17 @@ pub struct AzureHub {
     pub group: bool,
     /// The service's host name.
     pub provisioning_host: String,
+    /// How often the whole inventory is stored as a file, in hours; 0: never.
+    pub snapshot_hours: u64,
+    /// Whether the device twin is followed.
+    pub twin: bool,
+}
+
+impl AzureHub {
+    /// Whether files may go to the storage account that the hub names.
+    pub fn stores_files(&self) -> bool {
+        self.snapshot_hours > 0 || self.twin
+    }
 }
 
 impl fmt::Debug for AzureHub {
@@ -53,6 +64,8 @@ impl fmt::Debug for AzureHub {
             .field("registration_id", &self.registration_id)
             .field("group", &self.group)
             .field("provisioning_host", &self.provisioning_host)
+            .field("snapshot_hours", &self.snapshot_hours)
+            .field("twin", &self.twin)
             .finish_non_exhaustive()
     }
 }
@@ -74,7 +87,16 @@ impl fmt::Debug for AzureEventHub {
 
 /// What the texts mean. `text` gives a setting, or its default.
 pub(super) fn azure(text: &dyn Fn(&'static str) -> Option<String>) -> Result<Option<Azure>, SettingsError> {
+    let twin = text("azure.twin").as_deref() == Some("on");
+    let snapshot_hours = text("azure.snapshot_hours").and_then(|hours| hours.parse().ok()).unwrap_or(0);
     let hub = match (text("azure.id_scope"), text("azure.registration_id"), text("azure.key")) {
+        (None, None, None) if snapshot_hours > 0 || twin => {
+            let key = if twin { "azure.twin" } else { "azure.snapshot_hours" };
+            return Err(wrong(
+                key,
+                "it is the IoT Hub's; give azure.id_scope, azure.registration_id and azure.key",
+            ));
+        }
         (None, None, None) => None,
         (Some(id_scope), Some(registration_id), Some(key)) => Some(AzureHub {
             id_scope,
@@ -82,6 +104,8 @@ pub(super) fn azure(text: &dyn Fn(&'static str) -> Option<String>) -> Result<Opt
             key,
             group: text("azure.enrolment").as_deref() == Some("group"),
             provisioning_host: text("azure.provisioning_host").unwrap_or_default(),
+            snapshot_hours,
+            twin,
         }),
         _ => {
             return Err(wrong("azure.key", "azure.id_scope, azure.registration_id and azure.key go together"))
@@ -208,6 +232,17 @@ mod tests {
         let hub = settings.azure.unwrap().hub.unwrap();
         assert_eq!((hub.group, &*hub.provisioning_host), (false, "global.azure-devices-provisioning.net"));
         assert!(meant(&HUB[..2]).unwrap_err().contains("go together"));
+        assert!(!hub.stores_files());
+        let files =
+            meant(&[&HUB[..], &[("azure.snapshot_hours", "24"), ("azure.twin", "on")]].concat()).unwrap();
+        let hub = files.azure.unwrap().hub.unwrap();
+        assert_eq!((hub.snapshot_hours, hub.twin, hub.stores_files()), (24, true, true));
+        for alone in [("azure.snapshot_hours", "24"), ("azure.twin", "on")] {
+            assert!(meant(&[alone]).unwrap_err().contains(alone.0));
+        }
+        assert!(meant(&[&HUB[..], &[("azure.snapshot_hours", "5")]].concat())
+            .unwrap_err()
+            .contains("is not one of"));
         assert_eq!(meant(&[]).unwrap().reports, [Report::Portal]);
     }
 

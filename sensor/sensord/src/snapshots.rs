@@ -72,7 +72,10 @@ impl Snapshots {
         let note: Note = beside::read(&self.database, NOTE);
         let now = Timestamp::now();
         let Some((moment, done)) = due(&plan, &note, now) else { return };
-        match self.upload(hub, moment).await {
+        let outcome = self.upload(hub, moment).await;
+        // also of one that was not reached: the firewall may have to let it through first
+        self.shared.lock().storage_hosts.extend(hub.storage_host().map(str::to_owned));
+        match outcome {
             Ok(records) => {
                 self.pause.reset();
                 self.shared.delivered(NAME, records);

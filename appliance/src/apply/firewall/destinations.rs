@@ -4,6 +4,10 @@
 //! disk: when a name server or the list of tags fails, the last good answer holds, and a boot has its rules before it has
 //! a network. An address that a name no longer gives stays for a day, because names with many addresses give a few at a
 //! time.
+//!
+//! What Azure's own services tell of is followed: the provisioning service names the hub, the hub names the storage account
+//! for files. The latter comes with each file and by the sensor's word, so it is believed only where its name is one that
+//! Azure gives to storage; a name of another kind has to stand in `firewall.destinations`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -31,6 +35,16 @@ const MAX_ADDRESSES: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// What the sensor calls the IoT Hub.
 const IOT_HUB: &str = "azure_iot_hub";
+/// How the names of Azure's blob storage end, in each of its clouds; the last with DNS zones
+/// (learn.microsoft.com, "Storage account overview", "Azure Government", "Azure in China").
+const STORAGE: [&str; 4] = [
+    ".blob.core.windows.net",
+    ".blob.core.usgovcloudapi.net",
+    ".blob.core.chinacloudapi.cn",
+    ".blob.storage.azure.net",
+];
+/// Storage accounts followed for one hub, most.
+const MAX_STORAGE: usize = 4;
 /// Before an Azure service tag.
 const TAG: &str = "tag:";
 
@@ -79,7 +93,13 @@ fn wanted(settings: &Settings, portal: Option<&str>, told: &[String]) -> BTreeMa
     if let Some(azure) = sensor::azure(settings) {
         if let Some(hub) = &azure.hub {
             wanted.insert(hub.provisioning_host.clone(), "azure.id_scope: the provisioning service");
-            wanted.extend(told.iter().cloned().map(|name| (name, "azure.id_scope: the IoT Hub assigned")));
+            wanted.extend(told.iter().filter_map(|name| match is_storage(name) {
+                false => Some((name.clone(), "azure.id_scope: the IoT Hub assigned")),
+                true if hub.stores_files() => {
+                    Some((name.clone(), "the storage account that the IoT Hub names for files"))
+                }
+                true => None,
+            }));
         }
         wanted.extend(azure.event_hub.iter().map(|e| (e.host.clone(), "azure.event_hub: the namespace")));
     }
@@ -120,24 +140,60 @@ fn azure_names(host: &dyn Host) -> Result<Vec<String>, HostError> {
 ///
 /// # Errors
 /// The disk.
-pub fn remember_azure(
+pub fn remember_hub(
     host: &dyn Host,
     settings: &Settings,
     checks: &[DestinationCheck],
 ) -> Result<bool, HostError> {
     let asked = sensor::azure(settings).and_then(|a| a.hub.as_ref()).map(|h| h.provisioning_host.as_str());
-    let assigned: Vec<&str> = checks
+    let assigned = checks
         .iter()
-        .filter(|c| c.destination == IOT_HUB && Some(c.endpoint.as_str()) != asked)
-        .map(|c| c.endpoint.as_str())
-        .collect();
+        .filter(|c| {
+            c.destination == IOT_HUB && Some(c.endpoint.as_str()) != asked && !is_storage(&c.endpoint)
+        })
+        .map(|c| c.endpoint.clone());
+    remember(host, settings, assigned.collect(), |name| !is_storage(name))
+}
+
+/// Keeps the storage accounts that the hub told the sensor of. Says whether the firewall has to learn one.
+///
+/// # Errors
+/// The disk.
+pub fn remember_storage(
+    host: &dyn Host,
+    settings: &Settings,
+    told: &BTreeSet<String>,
+) -> Result<bool, HostError> {
+    let names = told.iter().map(|name| name.to_ascii_lowercase()).filter(|name| is_storage(name));
+    remember(host, settings, names.take(MAX_STORAGE).collect(), is_storage)
+}
+
+/// Puts names in the place of those of the same kind.
+fn remember(
+    host: &dyn Host,
+    settings: &Settings,
+    names: Vec<String>,
+    same_kind: impl Fn(&str) -> bool,
+) -> Result<bool, HostError> {
+    let known = azure_names(host)?;
     // a service that does not answer now takes nothing back
-    if assigned.is_empty() || azure_names(host)? == assigned {
+    if names.is_empty() || names.iter().eq(known.iter().filter(|name| same_kind(name))) {
         return Ok(false);
     }
-    let text = serde_json::to_vec(&assigned).unwrap_or_default();
+    let others = known.into_iter().filter(|name| !same_kind(name));
+    let text = serde_json::to_vec(&others.chain(names).collect::<Vec<_>>()).unwrap_or_default();
     host.write(paths::AZURE_NAMES, &text, Access::Everyone)?;
     Ok(!settings.destinations.is_empty())
+}
+
+/// Whether this is a name that Azure gives to blob storage: an account, perhaps a zone, and nothing before them.
+fn is_storage(name: &str) -> bool {
+    let plain = |part: &str| {
+        (1..=63).contains(&part.len())
+            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    let account = STORAGE.iter().find_map(|end| name.strip_suffix(end));
+    account.is_some_and(|a| a.split('.').count() <= 2 && a.split('.').all(plain))
 }
 
 /// The host of `scheme://host[:port]`.

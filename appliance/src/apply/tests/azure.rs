@@ -3,7 +3,7 @@
 use eyot_contract::DestinationCheck;
 
 use super::{settings, two_adapters};
-use crate::apply::firewall::destinations::{networks, reasons, remember_azure};
+use crate::apply::firewall::destinations::{networks, reasons, remember_hub, remember_storage};
 use crate::apply::{firewall, role, sensor};
 use crate::host::double::Double;
 use crate::paths;
@@ -29,6 +29,8 @@ fn the_sensor_gets_azure_without_a_portal_and_its_keys_in_files_of_their_own() {
         "enrolment = \"group\"",
         "event_hub_file = \"/etc/eyot/azure-event-hub\"",
         "sensor = \"lab-7\"",
+        "snapshot_hours = 0",
+        "twin = false",
         "[azure.proxy]",
         "password_file = \"/etc/eyot/proxy-password\"",
     ] {
@@ -64,9 +66,9 @@ fn the_firewall_lets_azures_own_names_through_and_says_why() {
         detail: String::new(),
     };
     let told = [check("192.0.2.7"), check("192.0.2.99")];
-    assert!(remember_azure(&host, &allowed, &told).unwrap(), "the rules have to be made anew");
-    assert!(!remember_azure(&host, &allowed, &told).unwrap());
-    assert!(!remember_azure(&host, &allowed, &told[..1]).unwrap(), "no answer takes nothing back");
+    assert!(remember_hub(&host, &allowed, &told).unwrap(), "the rules have to be made anew");
+    assert!(!remember_hub(&host, &allowed, &told).unwrap());
+    assert!(!remember_hub(&host, &allowed, &told[..1]).unwrap(), "no answer takes nothing back");
     let why = reasons(&host, &allowed, Some("https://192.0.2.80")).unwrap();
     assert_eq!(
         why,
@@ -86,6 +88,35 @@ fn the_firewall_lets_azures_own_names_through_and_says_why() {
         "{}",
         rules.text
     );
+
+    // the storage account that the hub names for files is followed, where files are stored and its name is Azure's
+    let storage = |host: &Double, settings, names: &[&str]| {
+        remember_storage(host, settings, &names.iter().map(|n| (*n).to_owned()).collect()).unwrap()
+    };
+    let foreign = [
+        "192.0.2.66",
+        "evil.example",
+        "blob.core.windows.net",
+        ".blob.core.windows.net",
+        "a.b.c.blob.core.windows.net",
+        "lab.blob.core.windows.net.evil.example",
+        "x/y.blob.core.windows.net",
+    ];
+    assert!(!storage(&host, &allowed, &foreign));
+    let name = "lab.blob.core.windows.net";
+    assert!(
+        storage(&host, &allowed, &[&foreign[..], &[name]].concat()) && !storage(&host, &allowed, &[name])
+    );
+    assert!(!storage(&host, &allowed, &[]) && !remember_hub(&host, &allowed, &told).unwrap());
+    assert_eq!(reasons(&host, &allowed, Some("https://192.0.2.80")).unwrap(), why, "no files are stored");
+    let files = settings(&format!(
+        "[firewall]\ndestinations = [\"10.0.0.0/8\"]\n{}",
+        AZURE.replace("enrolment", "snapshot_hours = \"24\"\nenrolment")
+    ));
+    let line = format!("{name} (the storage account that the IoT Hub names for files): no address is known");
+    let with_files = reasons(&host, &files, Some("https://192.0.2.80")).unwrap();
+    assert_eq!(with_files.len(), why.len() + 1);
+    assert!(with_files.contains(&line), "{with_files:#?}");
 
     // without an allow-list there is nothing to add to
     let any = settings(AZURE);

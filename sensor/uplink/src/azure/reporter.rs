@@ -38,13 +38,20 @@ pub struct HubReporter<C> {
     key: SharedKey,
     sensor: String,
     hub: Option<Hub>,
+    storage: Option<String>,
     mark: Mark,
 }
 
 impl<C: Carrier + Send> HubReporter<C> {
     /// A reporter for one registration; `key` is the device's own.
     pub fn new(carrier: C, registration: Registration, key: SharedKey, sensor: impl Into<String>) -> Self {
-        Self { carrier, registration, key, sensor: sensor.into(), hub: None, mark: Mark::default() }
+        let sensor = sensor.into();
+        Self { carrier, registration, key, sensor, hub: None, storage: None, mark: Mark::default() }
+    }
+
+    /// The storage account's host name, as the hub told it last: also when it could not be reached then.
+    pub fn storage_host(&self) -> Option<&str> {
+        self.storage.as_deref()
     }
 
     /// Asks for the hub until there is one.
@@ -98,6 +105,7 @@ impl<C: Carrier + Send> HubReporter<C> {
         }
         let grant = super::upload::Grant::read(&answer)
             .map_err(|error| Trouble::Operator { message: error.to_string() })?;
+        self.storage = Some(grant.host().to_owned());
         let stored = self.carrier.carry(grant.put(content, content_type)).await;
         let outcome = match &stored {
             Ok(response) => response.clone(),
@@ -467,7 +475,9 @@ mod tests {
         assert_eq!(told["isSuccess"], true);
 
         let mut script = Script::new([assigned(), grant, status(403)]);
-        assert!(reporter(&mut script).upload("b", b"x".to_vec(), "text/plain", NOW).await.is_err());
+        let mut refused = reporter(&mut script);
+        assert!(refused.upload("b", b"x".to_vec(), "text/plain", NOW).await.is_err());
+        assert_eq!(refused.storage_host(), Some("s"), "whoever opens the way has to know where to");
         let told: Value = serde_json::from_slice(&script.asked[3].body).unwrap();
         assert_eq!(told["isSuccess"], false);
     }
