@@ -66,6 +66,7 @@ ca_file = "$identity/ca.pem"
 certificate_file = "$identity/certificate.pem"
 key_file = "$identity/key.pem"
 upload_interval_seconds = 2
+settings_interval_seconds = 2
 END
   fi
   "$DEMO_BIN/eyot-sensor" run --config "$1/sensor.toml" >"$1/sensor.log" 2>&1 &

@@ -28,8 +28,8 @@ readonly TEST_PACKAGES=(
   ovmf iproute2 tcpreplay tcpdump nftables ethtool netplan.io dnsmasq-base faketime fdisk
   # other people's readers of our formats
   genisoimage libxml2-utils openssl
-  # the portal's other database
-  postgresql
+  # the portal's other database, and destinations of its events
+  postgresql nats-server python3-aiosmtpd
 )
 
 # The site matrix's servers.
