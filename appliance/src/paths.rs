@@ -24,6 +24,8 @@ pub const FORGOTTEN: &str = "/var/lib/eyot/forgotten.json";
 
 /// The management interface's configuration.
 pub const NETPLAN: &str = "/etc/netplan/60-eyot.yaml";
+/// There when the unit that decides the network is enabled (systemctl(1), `enable`): on an appliance.
+pub const NETWORK_ENABLED: &str = "/etc/systemd/system/multi-user.target.wants/eyot-network.service";
 /// Where netplan puts what it made of it; volatile.
 pub const NETWORKD_GENERATED: &str = "/run/systemd/network/10-netplan-management.network";
 /// NTP servers, when the settings name some.

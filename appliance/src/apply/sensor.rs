@@ -196,10 +196,10 @@ pub fn write(host: &dyn Host, plan: &Plan) -> Result<bool, HostError> {
 /// Starts the sensor, or restarts it with changed files. Says whether it was told anything. Nobody waits for it to come
 /// up: whether it did shows at the next look.
 pub fn start(host: &dyn Host, changed: bool) -> Result<bool, HostError> {
-    let verb = match (changed, is_running(host)) {
-        (true, _) => "restart",
-        (false, false) => "start",
-        (false, true) => return Ok(false),
+    let verb = match changed {
+        true => "restart",
+        false if is_running(host) => return Ok(false),
+        false => "start",
     };
     host.run("systemctl", &["--no-block", verb, UNIT]).map(|_| true)
 }

@@ -32,6 +32,7 @@ pub(crate) use form::tests::fill_in;
 pub use server::MAX_BODY;
 
 use crate::host::Host;
+use crate::paths;
 use crate::wizard::is_activated;
 
 /// Where HTTPS is expected.
@@ -119,7 +120,7 @@ impl Page {
 
 /// Whether this machine's network is ours: an appliance, not somebody's own server.
 pub fn owns_network(host: &dyn Host) -> bool {
-    host.run("systemctl", &["is-enabled", "eyot-network.service"]).is_ok_and(|s| s.trim() == "enabled")
+    host.read(paths::NETWORK_ENABLED).is_ok_and(|unit| unit.is_some())
 }
 
 /// As it stands in an address.

@@ -145,7 +145,7 @@ mod tests {
     /// An appliance on which a change was stored and made.
     fn changed() -> (Arc<Double>, Page, Instant) {
         let host = Arc::new(Double::with_adapters(vec![adapter("ens160", 3, Some("0000:03:00.0"))]));
-        host.says("systemctl is-enabled eyot-network.service", "enabled\n");
+        host.put(paths::NETWORK_ENABLED, "[Unit]\n");
         host.put(paths::NETWORKD_GENERATED, "[Match]\n");
         let page = Page::new(Arc::clone(&host) as _, Arc::default(), Arc::default()).unwrap();
         let (before, after) = (Layer::new("x"), Layer::from_toml("x", AFTER).unwrap());

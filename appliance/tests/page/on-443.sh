@@ -7,9 +7,10 @@ ip link set mgmtpeer up; ip link set monpeer up; ip link set mgmt up
 ip addr add 192.0.2.10/24 dev mgmt
 mkdir -p "$ROOT/etc/eyot" "$ROOT/bin"
 printf 'version = 1\n[management]\ninterface = "name:mgmt"\n[capture]\ninterfaces = ["name:mon"]\n' > "$ROOT/etc/eyot/local.toml"
-# an appliance, as systemd would say
-# shellcheck disable=SC2016 # the script's own argument
-printf '#!/bin/sh\ncase $1 in is-enabled) echo enabled ;; *) echo inactive; exit 3 ;; esac\n' > "$ROOT/bin/systemctl"
+# an appliance, whose unit for the network is enabled
+mkdir -p "$ROOT/etc/systemd/system/multi-user.target.wants"
+: > "$ROOT/etc/systemd/system/multi-user.target.wants/eyot-network.service"
+printf '#!/bin/sh\necho inactive; exit 3\n' > "$ROOT/bin/systemctl"
 printf '#!/bin/sh\n' > "$ROOT/bin/agetty"
 chmod +x "$ROOT/bin/systemctl" "$ROOT/bin/agetty"
 PATH="$ROOT/bin:$PATH"

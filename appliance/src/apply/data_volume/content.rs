@@ -7,8 +7,9 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// Looked at from the start, in bytes.
-const HEAD: u64 = 16 << 20;
+/// Looked at from the start, in bytes. Where file systems, volume managers and partition tables begin is within the first;
+/// more of a first boot's processor is better spent.
+const HEAD: u64 = 4 << 20;
 /// Looked at before the end, in bytes; backup partition tables and RAID superblocks are there.
 const TAIL: u64 = 2 << 20;
 /// Places looked at in between, evenly spread, and bytes at each.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use self::content::{Content, Ext4};
 use super::{ApplyError, Cause};
 use crate::host::{Access, Host, HostError};
+use crate::paths;
 
 /// Label of a finished volume.
 pub const LABEL: &str = "eyot-data";
@@ -245,6 +246,10 @@ fn carry_out(host: &dyn Host, only: Option<&str>, plan: &Plan) -> Result<Done, A
 
 /// The sensor must not have its files open while another place comes over them.
 fn quiet(host: &dyn Host) -> Result<(), HostError> {
+    // without it its unit does not start: at a first boot nobody need be asked
+    if host.read(paths::SENSOR_CONFIG)?.is_none() {
+        return Ok(());
+    }
     match host.run("systemctl", &["is-active", "eyot-sensor.service"]) {
         Ok(_) => Err(HostError::new(
             "mounting over",
@@ -259,12 +264,12 @@ fn quiet(host: &dyn Host) -> Result<(), HostError> {
 fn make(host: &dyn Host, node: &str) -> Result<(), ApplyError> {
     let fill = || -> Result<(), HostError> {
         host.run("mkfs.ext4", &["-q", "-m", "0", "-L", LABEL_UNFINISHED, node])?;
-        host.make_dir(STAGING, Access::Root)?;
-        host.run("mount", &["-t", "ext4", "-o", OPTIONS, node, STAGING])?;
         if !host.files_below(PLACE)?.is_empty() {
+            host.make_dir(STAGING, Access::Root)?;
+            host.run("mount", &["-t", "ext4", "-o", OPTIONS, node, STAGING])?;
             host.run("cp", &["--archive", "--no-target-directory", PLACE, STAGING])?;
+            host.run("umount", &[STAGING])?;
         }
-        host.run("umount", &[STAGING])?;
         host.run("e2label", &[node, LABEL])?;
         Ok(())
     };
