@@ -2,13 +2,14 @@
 //!
 //! Some readings are a device's own (it alone can send them from its address: DHCP, mDNS, LLDP…). Others may have come
 //! through it (a router forwards everybody's DNS queries, HTTP requests and TLS hellos), or come from one of many
-//! programs on it (a telephone runs the apps of ten other makers' lamps). Three situations lower such claims:
+//! programs on it (a telephone runs the apps of ten other makers' lamps). Four situations lower such claims:
 //!
 //! - **the device passes on traffic of others** (it advertises itself as a router, answers DHCP, holds many addresses,
 //!   or has the shared address of a router pair): everything that can have come through it counts
 //!   [`PASSED_ON`], and is no declaration of its own any more;
 //! - **the device is a computer or telephone**, by its own words, by the names that only its system asks for, or by how it
 //!   opens connections: other cloud names are those of its programs and count [`SAID_BY_A_PROGRAM`];
+//! - **the address is a computer or telephone maker's**, and the cloud another's: the same;
 //! - **cloud names of many makers**: whoever talks to three makers' clouds is made by none of them because of that;
 //!   cloud names count [`MANY_MAKERS`].
 
@@ -49,6 +50,39 @@ const APPLES: &[&str] = &["macos", "ios", "ipados", "darwin"];
 const KINDS: &[&str] =
     &["workstation", "laptop", "mobile_phone", "tablet", "server", "hypervisor", "virtual_machine"];
 
+/// Makers, as `data/oui.txt` has them, most of whose addresses are in computers and telephones. Those who also make the things
+/// of other makers' clouds under brands of their own are not among them.
+const COMPUTERS: &[&str] = &[
+    "Acer",
+    "Apple",
+    "ASUS",
+    "BlackBerry",
+    "Dell",
+    "Fujitsu",
+    "Gigabyte",
+    "Honor",
+    "HP",
+    "HPE",
+    "HTC",
+    "Huawei",
+    "Infinix mobility",
+    "ITEL Mobile",
+    "Lenovo",
+    "LG",
+    "Microsoft",
+    "Motorola",
+    "MSI",
+    "Nokia",
+    "OnePlus",
+    "OPPO",
+    "Realme Chongqing Mobile Telecommunications",
+    "Samsung",
+    "Supermicro",
+    "TECNO",
+    "vivo",
+    "ZTE",
+];
+
 /// Lowers the claims that the situation makes doubtful.
 pub fn weigh(mac: MacAddr, facts: &[Fact], claims: &mut [Claim]) {
     let passes_on = passes_on(mac, facts);
@@ -60,6 +94,7 @@ pub fn weigh(mac: MacAddr, facts: &[Fact], claims: &mut [Claim]) {
         .filter(|c| c.attribute == Attribute::Vendor && CLOUD.contains(&c.source))
         .map(|c| brand::plain(&c.value))
         .collect();
+    let programs = programs(mac, claims);
     for claim in claims {
         let own_appliance = claim.rule.starts_with("http.own-");
         if passes_on && PASSABLE.contains(&claim.witness()) && !own_appliance {
@@ -74,13 +109,28 @@ pub fn weigh(mac: MacAddr, facts: &[Fact], claims: &mut [Claim]) {
             _ => false,
         };
         if CLOUD.contains(&claim.source) && !of_its_own {
-            if general_purpose {
+            if general_purpose || programs.contains(&claim.rule) {
                 claim.confidence *= SAID_BY_A_PROGRAM;
             } else if makers.len() >= MAKERS {
                 claim.confidence *= MANY_MAKERS;
             }
         }
     }
+}
+
+/// Rules about clouds that are none of the address's maker, if that is one of computers and telephones: what asks for them
+/// is most likely somebody's program.
+fn programs(mac: MacAddr, claims: &[Claim]) -> BTreeSet<String> {
+    let Some(maker) = oui::vendor_of(mac).filter(|brand| COMPUTERS.contains(brand)) else {
+        return BTreeSet::new();
+    };
+    let of_clouds = || claims.iter().filter(|c| CLOUD.contains(&c.source));
+    let own: BTreeSet<&str> = of_clouds()
+        .filter(|c| c.attribute == Attribute::Vendor && brand::agree(&c.value, maker))
+        .map(|c| c.rule.as_str())
+        .collect();
+    let computer = |c: &Claim| c.attribute == Attribute::Type && KINDS.contains(&c.value.as_str());
+    of_clouds().filter(|c| !own.contains(c.rule.as_str()) && !computer(c)).map(|c| c.rule.clone()).collect()
 }
 
 fn passes_on(mac: MacAddr, facts: &[Fact]) -> bool {
