@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use eyot_contract::{MAX_PEERS, Peer, Timestamp};
+use eyot_contract::{Peer, Timestamp, MAX_PEERS};
 use eyot_dissect::{Opening, Summary};
 
 use crate::addresses::is_unicast;

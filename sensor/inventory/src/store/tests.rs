@@ -121,7 +121,7 @@ fn other_files_and_newer_schemas_are_refused_with_a_remedy() {
     Store::open(&newer).unwrap();
     Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let message = Store::open(&newer).unwrap_err().to_string();
-    assert!(message.contains("schema version 99, this program knows 3"), "{message}");
+    assert!(message.contains("schema version 99, this program knows 4"), "{message}");
     assert!(matches!(Store::open_read_only(dir.path().join("none")), Err(StoreError::Open { .. })));
     assert!(matches!(Store::open("/nonexistent/x.sqlite"), Err(StoreError::Create { .. })));
 }
@@ -232,7 +232,7 @@ fn a_file_of_the_first_version_is_brought_up_and_keeps_its_devices() {
         "DROP TABLE destination; DROP TABLE content; DROP TABLE waiting; DROP TABLE sending;
          DROP TABLE finding; DROP TABLE learnt; DROP TABLE decision; DELETE FROM meta WHERE key = 'decisions';
          ALTER TABLE device DROP COLUMN flows; ALTER TABLE device DROP COLUMN present_since;
-         ALTER TABLE device DROP COLUMN intervals; PRAGMA user_version = 1;",
+         ALTER TABLE device DROP COLUMN intervals; ALTER TABLE device DROP COLUMN peers; PRAGMA user_version = 1;",
     )
     .unwrap();
     drop(old);
