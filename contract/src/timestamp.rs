@@ -14,6 +14,9 @@ use time::OffsetDateTime;
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// A day, in microseconds.
+    pub const DAY: i64 = 86_400 * 1_000_000;
+
     /// The machine's clock now. Parsers must not call this: they take the frame's own time.
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -5,6 +5,9 @@
 //! one destination holds up no other. Destinations come from the configuration file only, which its owner alone can
 //! write, so that nobody who merely signs in can make the portal speak to an address of their choice.
 
+mod email;
+mod kafka;
+mod nats;
 mod syslog;
 mod tls;
 mod webhook;
@@ -60,6 +63,9 @@ impl Told {
 enum Speaker {
     Webhook(webhook::Speaker),
     Syslog(syslog::Speaker),
+    Email(Box<email::Speaker>),
+    Nats(Box<nats::Speaker>),
+    Kafka(Box<kafka::Speaker>),
 }
 
 impl Speaker {
@@ -67,6 +73,9 @@ impl Speaker {
         match self {
             Self::Webhook(speaker) => speaker.tell(events).await,
             Self::Syslog(speaker) => speaker.tell(events).await,
+            Self::Email(speaker) => speaker.tell(events).await,
+            Self::Nats(speaker) => speaker.tell(events).await,
+            Self::Kafka(speaker) => speaker.tell(events).await,
         }
     }
 }
@@ -77,35 +86,41 @@ pub struct Outlets {
 }
 
 impl Outlets {
-    /// Makes these the portal's destinations and begins to tell them.
-    ///
-    /// # Errors
-    /// The store fails.
-    pub async fn start(
-        store: &Store,
-        folder: &Path,
-        destinations: Vec<Destination>,
-    ) -> Result<Self, StoreError> {
-        let names: Vec<_> = destinations.iter().map(|d| d.name.as_str()).collect();
-        store.set_outlets(&names).await?;
+    /// Makes these the portal's destinations and begins to tell them. Where the database is not there at this moment, that is
+    /// tried again beside everything else.
+    pub async fn start(store: &Store, folder: &Path, destinations: Vec<Destination>) -> Self {
+        let names: Vec<_> = destinations.iter().map(|d| d.name.clone()).collect();
+        // before the portal answers: what is reported from the first moment on has to be told
+        let first = store.set_outlets(&names).await;
+        let (store, holder) = (store.clone(), holder(folder));
         let mut tasks = tokio::task::JoinSet::new();
-        let holder = holder(folder);
-        for destination in destinations {
-            tasks.spawn(tell_on(store.clone(), destination, holder.clone()));
-        }
-        let store = store.clone();
         tasks.spawn(async move {
-            loop {
-                if let Err(error) = store.forget_events(Timestamp::now()).await {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "told events could not be removed"
-                    );
-                }
-                tokio::time::sleep(SWEEP).await;
+            let mut set = first;
+            while let Err(error) = set {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "nobody is told what changes; this is tried again"
+                );
+                tokio::time::sleep(OTHERS).await;
+                set = store.set_outlets(&names).await;
             }
+            let mut all = tokio::task::JoinSet::new();
+            for destination in destinations {
+                all.spawn(tell_on(store.clone(), destination, holder.clone()));
+            }
+            all.spawn(sweep(store));
+            all.join_all().await;
         });
-        Ok(Self { _tasks: tasks })
+        Self { _tasks: tasks }
+    }
+}
+
+async fn sweep(store: Store) {
+    loop {
+        if let Err(error) = store.forget_events(Timestamp::now()).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "told events could not be removed");
+        }
+        tokio::time::sleep(SWEEP).await;
     }
 }
 

@@ -9,7 +9,7 @@
 
 use serde::Deserialize;
 
-use super::{syslog, webhook, Speaker};
+use super::{email, kafka, nats, syslog, webhook, Speaker};
 use crate::store::ToldEvent as Event;
 
 /// Longest name, in characters.
@@ -37,7 +37,7 @@ impl What {
     }
 }
 
-/// A destination, as written. Exactly one of the last two says how it is spoken to.
+/// A destination, as written. Exactly one of the last five says how it is spoken to.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Written {
@@ -45,6 +45,9 @@ pub struct Written {
     events: Option<What>,
     webhook: Option<webhook::Webhook>,
     syslog: Option<syslog::Syslog>,
+    email: Option<email::Email>,
+    nats: Option<nats::Nats>,
+    kafka: Option<kafka::Kafka>,
 }
 
 /// How a destination is spoken to.
@@ -54,6 +57,12 @@ pub enum Way {
     Webhook(webhook::Webhook),
     /// Syslog.
     Syslog(syslog::Syslog),
+    /// E-mail.
+    Email(email::Email),
+    /// NATS JetStream.
+    Nats(nats::Nats),
+    /// Kafka's protocol.
+    Kafka(kafka::Kafka),
 }
 
 impl Way {
@@ -61,6 +70,9 @@ impl Way {
         match self {
             Self::Webhook(to) => Speaker::Webhook(webhook::Speaker::new(to)),
             Self::Syslog(to) => Speaker::Syslog(syslog::Speaker::new(to)),
+            Self::Email(to) => Speaker::Email(Box::new(email::Speaker::new(to))),
+            Self::Nats(to) => Speaker::Nats(Box::new(nats::Speaker::new(to))),
+            Self::Kafka(to) => Speaker::Kafka(Box::new(kafka::Speaker::new(to))),
         }
     }
 }
@@ -87,21 +99,38 @@ impl Written {
             return Err(format!("a destination's name has 1 to {MAX_NAME} characters"));
         }
         let fault = |why: String| format!("{name}: {why}");
-        let way = match (self.webhook, self.syslog) {
-            (Some(to), None) => {
-                to.check().map_err(fault)?;
-                Way::Webhook(to)
+        let mut ways = Vec::new();
+        if let Some(to) = self.webhook {
+            to.check().map_err(fault)?;
+            ways.push((Way::Webhook(to), What::Alerts));
+        }
+        let mut what = self.events;
+        if let Some(to) = self.syslog {
+            to.check().map_err(fault)?;
+            if what == Some(What::All) {
+                return Err(fault("syslog takes alerts only, for there is no line for a device".to_owned()));
             }
-            (None, Some(to)) => {
-                to.check().map_err(fault)?;
-                if self.events == Some(What::All) {
-                    let text = "syslog takes alerts only, for there is no line for a device";
-                    return Err(fault(text.to_owned()));
-                }
-                Way::Syslog(to)
+            what = None;
+            ways.push((Way::Syslog(to), What::Alerts));
+        }
+        if let Some(to) = self.email {
+            to.check().map_err(fault)?;
+            if what == Some(What::All) {
+                return Err(fault("e-mail tells alerts only".to_owned()));
             }
-            _ => return Err(fault("exactly one of webhook and syslog is expected".to_owned())),
-        };
-        Ok(Destination { name, what: self.events.unwrap_or(What::Alerts), way })
+            ways.push((Way::Email(to), What::Alerts));
+        }
+        if let Some(to) = self.nats {
+            to.check().map_err(fault)?;
+            ways.push((Way::Nats(to), What::All));
+        }
+        if let Some(to) = self.kafka {
+            to.check().map_err(fault)?;
+            ways.push((Way::Kafka(to), What::All));
+        }
+        match (ways.pop(), ways.is_empty()) {
+            (Some((way, usual)), true) => Ok(Destination { name, what: what.unwrap_or(usual), way }),
+            _ => Err(fault("exactly one of webhook, syslog, email, nats and kafka is expected".to_owned())),
+        }
     }
 }

@@ -15,12 +15,13 @@ use super::views;
 use super::Failed;
 use crate::api::devices::{Asked, DeviceView};
 use crate::api::{App, Viewer};
-use crate::store::{Column, Device, DeviceQuery, Store, StoreError, User};
+use crate::store::{Column, Device, DeviceQuery, Store, User};
 
 /// Devices written at one time.
 const AT_ONCE: usize = 256;
 
-type Rows = mpsc::Receiver<Result<Device, StoreError>>;
+/// Devices, and `None` after the last: where that does not come it was not all.
+type Rows = mpsc::Receiver<Option<Device>>;
 
 /// How devices are written.
 #[derive(Clone, Copy)]
@@ -79,8 +80,6 @@ fn read(store: Store, query: DeviceQuery) -> Rows {
     tokio::spawn(async move {
         if let Err(error) = store.send_devices(&query, &send).await {
             tracing::error!(error = &error as &dyn std::error::Error, "an export failed and was cut off");
-            // where nobody listens any more there is nobody to tell
-            let _ = send.send(Err(error)).await;
         }
     });
     rows
@@ -91,20 +90,22 @@ fn body(rows: Rows, form: Form) -> Body {
     Body::from_stream(stream::unfold(state, |state| async move {
         let (mut rows, form, written) = state?;
         let mut some = Vec::with_capacity(AT_ONCE);
-        let count = rows.recv_many(&mut some, AT_ONCE).await;
+        if rows.recv_many(&mut some, AT_ONCE).await == 0 {
+            return Some((Err(CutOff::Early), None));
+        }
         let mut text = String::new();
         if written == 0 {
             form.begin(&mut text);
         }
+        let count = some.len();
         for (at, device) in some.into_iter().enumerate() {
-            match device.map_err(CutOff::from).and_then(|d| form.push(&mut text, &d, written + at == 0)) {
-                Ok(()) => {}
-                Err(error) => return Some((Err(error), None)),
+            let Some(device) = device else {
+                form.end(&mut text);
+                return Some((Ok(text), None));
+            };
+            if let Err(error) = form.push(&mut text, &device, written + at == 0) {
+                return Some((Err(error), None));
             }
-        }
-        if count == 0 {
-            form.end(&mut text);
-            return Some((Ok(text), None));
         }
         Some((Ok(text), Some((rows, form, written + count))))
     }))
@@ -113,8 +114,8 @@ fn body(rows: Rows, form: Form) -> Body {
 /// Why a file is not whole.
 #[derive(Debug, thiserror::Error)]
 enum CutOff {
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    #[error("the inventory was not read to its end")]
+    Early,
     #[error("a device could not be written as JSON")]
     Json(#[from] serde_json::Error),
 }
@@ -195,7 +196,23 @@ fn quoted(cell: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    #![allow(clippy::unwrap_used)]
+    use http_body_util::BodyExt;
+    use tokio::sync::mpsc;
+
+    use super::{body, quoted, Form};
+
+    #[tokio::test]
+    async fn a_part_is_never_passed_off_as_the_whole() {
+        let (send, rows) = mpsc::channel(1);
+        send.send(None).await.unwrap();
+        let whole = body(rows, Form::Json).collect().await.unwrap();
+        assert_eq!(whole.to_bytes(), "[\n]\n");
+        // whoever reads the inventory gives up: nobody took anything for too long, or the database failed
+        let (send, rows) = mpsc::channel(1);
+        drop(send);
+        assert!(body(rows, Form::Csv).collect().await.is_err());
+    }
 
     #[test]
     fn cells_are_quoted_and_disarmed() {

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::Form;
 use eyot_contract::Timestamp;
 use maud::{html, Markup};
+use uuid::Uuid;
 
 use super::device::yes_or_no;
 use super::label::{label, label_or_unknown};
@@ -18,7 +19,7 @@ use crate::api::devices::{Asked, MAX_PAGE, PAGE};
 use crate::api::{App, Viewer};
 use crate::moments::{cell, relative};
 use crate::portal::Portal;
-use crate::store::{Choices, Column, Device, DevicePage, DeviceQuery, Grouping, Order, Sensor, User};
+use crate::store::{Choices, Column, Device, DevicePage, DeviceQuery, Grouping, Order, User};
 
 /// Devices per page that are offered.
 const PAGE_SIZES: [i64; 4] = [PAGE, 100, 200, MAX_PAGE];
@@ -47,7 +48,7 @@ pub async fn list(
     let found = portal.store.devices(&query).await?;
     let groups = portal.store.groups(&query).await?;
     let choices = portal.store.choices().await?;
-    let sensors = portal.store.sensors().await?;
+    let sensors = portal.store.sensor_names(query.sensor).await?;
     let now = Timestamp::now();
     let may_change = user.role.may_change();
     let body = html! {
@@ -113,6 +114,7 @@ fn sorted(path: &str, asked: &Asked, page: Option<i64>, sort: &str, order: &str)
             ("importance", asked.importance.clone()),
             ("tag", asked.tag.clone()),
             ("state", asked.state.clone()),
+            ("cve", asked.cve.clone()),
             ("group", asked.group.clone()),
             ("in", asked.within.clone()),
             ("view", asked.view.clone()),
@@ -294,7 +296,7 @@ pub(super) fn join<T: ToString>(all: &[T]) -> String {
     all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn filters(asked: &Asked, choices: &Choices, sensors: &[Sensor]) -> Markup {
+fn filters(asked: &Asked, choices: &Choices, sensors: &[(Uuid, String)]) -> Markup {
     let plain = |value: &str| value.to_owned();
     html! {
         form.filters method="get" action="/devices" role="search" {
@@ -309,9 +311,9 @@ fn filters(asked: &Asked, choices: &Choices, sensors: &[Sensor]) -> Markup {
                 label for="sensor" { "Sensor" }
                 select #sensor name="sensor" {
                     option value="" { "All" }
-                    @for sensor in sensors {
-                        @let id = sensor.id.to_string();
-                        option value=(id) selected[id == asked.sensor] { (sensor.name) }
+                    @for (id, name) in sensors {
+                        @let id = id.to_string();
+                        option value=(id) selected[id == asked.sensor] { (name) }
                     }
                 }
             }
@@ -335,6 +337,9 @@ fn filters(asked: &Asked, choices: &Choices, sensors: &[Sensor]) -> Markup {
                         option value=(size) selected[asked.per_page.unwrap_or(PAGE) == size] { (size) }
                     }
                 }
+            }
+            @if !asked.cve.is_empty() {
+                div { label for="cve" { "Vulnerability" } input #cve name="cve" value=(asked.cve) autocomplete="off"; }
             }
             @if !asked.sort.is_empty() { input type="hidden" name="sort" value=(asked.sort); }
             @if !asked.order.is_empty() { input type="hidden" name="order" value=(asked.order); }

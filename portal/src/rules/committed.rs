@@ -15,8 +15,6 @@ pub const STEP: i64 = 100;
 /// A device silent for longer is not counted, in days.
 pub const INACTIVE_DAYS: i64 = 30;
 
-const DAY: i64 = 86_400 * 1_000_000;
-
 /// What the count needs to know of a device.
 #[derive(Clone, Debug)]
 pub struct Counted {
@@ -138,7 +136,7 @@ fn reason(device: &Counted, managed: &Managed, now: Timestamp) -> Option<Exclude
         Some(Excluded::Multicast)
     } else if !device.ips.is_empty() && device.ips.iter().all(|ip| is_public(*ip)) {
         Some(Excluded::PublicAddress)
-    } else if now.0 - device.last_seen.0 > INACTIVE_DAYS * DAY {
+    } else if now.0 - device.last_seen.0 > INACTIVE_DAYS * Timestamp::DAY {
         Some(Excluded::Inactive)
     } else if is_managed() {
         Some(Excluded::Managed)
@@ -218,14 +216,14 @@ mod tests {
         all[0].mac = MacAddr::BROADCAST;
         all[1].mac = MacAddr([1, 0, 0x5e, 0, 0, 1]);
         all[2].ips = vec!["8.8.8.8".parse().unwrap(), "2600::1".parse().unwrap()];
-        all[3].last_seen = Timestamp(NOW.0 - 31 * DAY);
+        all[3].last_seen = Timestamp(NOW.0 - 31 * Timestamp::DAY);
         managed.macs.insert(all[4].mac);
         managed.ips.insert(all[5].ips[0]);
         // silent and managed: silent
         managed.macs.insert(all[3].mac);
         // an inner address beside the public one makes it a device of the network; 30 days are not more than 30
         all[6].ips.push("8.8.4.4".parse().unwrap());
-        all[7].last_seen = Timestamp(NOW.0 - 30 * DAY);
+        all[7].last_seen = Timestamp(NOW.0 - 30 * Timestamp::DAY);
         let counted = count(&all, &managed);
         assert_eq!(counted.excluded, [1, 1, 1, 1, 2]);
         assert_eq!((counted.counted(), counted.rounded()), (2, 100));

@@ -20,8 +20,6 @@ pub const NOTICE: i64 = 3600 * 1_000_000;
 /// Most devices a plan may be for: far above what any portal counts, and far below what would overflow.
 pub const MAX_DEVICES: i64 = 100_000_000;
 
-const DAY: i64 = 86_400 * 1_000_000;
-
 /// Which plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlanKind {
@@ -122,7 +120,7 @@ impl Plan {
         let starts = Timestamp(now.0 + NOTICE);
         let (committed, ends) = match (kind, devices) {
             (PlanKind::Trial, None | Some(TRIAL_DEVICES)) => {
-                (TRIAL_DEVICES, Some(Timestamp(starts.0 + TRIAL_DAYS * DAY)))
+                (TRIAL_DEVICES, Some(Timestamp(starts.0 + TRIAL_DAYS * Timestamp::DAY)))
             }
             (PlanKind::Trial, Some(_)) => return Err(format!("a trial is for {TRIAL_DEVICES} devices")),
             (_, None) => return Err("the number of devices is missing".to_owned()),

@@ -15,8 +15,6 @@ pub const TOKEN_DAYS: i64 = 14;
 /// Longest name of a sensor or a subscription, in characters.
 pub const MAX_NAME_CHARS: usize = 100;
 
-const DAY: i64 = 86_400 * 1_000_000;
-
 /// Who the portal is: what every token says.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -227,7 +225,7 @@ fn new_token(
     now: Timestamp,
 ) -> Result<(String, Timestamp, String), NoRandomness> {
     let secret: [u8; 32] = secret::random()?;
-    let expires = Timestamp::from_seconds(Timestamp(now.0 + TOKEN_DAYS * DAY).seconds());
+    let expires = Timestamp::from_seconds(Timestamp(now.0 + TOKEN_DAYS * Timestamp::DAY).seconds());
     let portal = identity.address.to_string();
     let token = ActivationToken { sensor, secret, ca_pin: identity.pin, expires, portal };
     Ok((token.encode(), expires, secret::hash(&secret)))

@@ -13,7 +13,6 @@ pub const MAX_NAME: usize = 100;
 
 /// What tokens begin with, so that a scanner for leaked secrets knows one.
 const PREFIX: &str = "eyotapi_";
-const DAY: i64 = 86_400 * 1_000_000;
 
 /// A new token and the hash of it that is kept.
 ///
@@ -27,7 +26,7 @@ pub fn new() -> Result<(String, String), NoRandomness> {
 
 /// When a token of so many days stops working.
 pub fn end(days: i64, now: Timestamp) -> Timestamp {
-    Timestamp(now.0.saturating_add(days.saturating_mul(DAY)))
+    Timestamp(now.0.saturating_add(days.saturating_mul(Timestamp::DAY)))
 }
 
 /// A token's name without blanks around it.

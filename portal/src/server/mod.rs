@@ -29,6 +29,7 @@ use crate::ca::{CaError, ServerCertificate};
 use crate::outlets::{Destination, Outlets};
 use crate::portal::Portal;
 use crate::router;
+use crate::store::Matched;
 
 pub use peer::Peer;
 use tls::{Certificates, Door};
@@ -46,6 +47,10 @@ const MAX_CONNECTIONS: usize = 8192;
 const RENEWAL: Duration = Duration::from_secs(3600);
 /// How often devices that nobody has seen for long are looked for.
 const RETENTION: Duration = Duration::from_secs(3600);
+/// How often the inventory is held against the lists of vulnerabilities.
+const MATCHING: Duration = Duration::from_secs(60);
+/// How many times as long as that took one waits at least before the next time.
+const MATCHING_REST: u32 = 20;
 /// Pause after a failed accept: out of file descriptors, mostly, which passes when connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -137,13 +142,8 @@ impl Server {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let renewal = tokio::spawn(keep_certificate(self.portal.clone(), self.certificates, self.names));
         let retention = tokio::spawn(keep_retention(self.portal.clone()));
-        let outlets = match Outlets::start(&self.portal.store, &self.portal.folder, self.destinations).await {
-            Ok(outlets) => Some(outlets),
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "nobody is told what changes");
-                None
-            }
-        };
+        let matching = tokio::spawn(keep_matched(self.portal.clone()));
+        let outlets = Outlets::start(&self.portal.store, &self.portal.folder, self.destinations).await;
         let mut stop = std::pin::pin!(stop);
         loop {
             let place = tokio::select! {
@@ -182,6 +182,7 @@ impl Server {
         renewal.abort();
         drop(outlets);
         retention.abort();
+        matching.abort();
         if tokio::time::timeout(FAREWELL, graceful.shutdown()).await.is_err() {
             tracing::warn!("some requests did not finish in time and were cut off");
         }
@@ -249,6 +250,22 @@ async fn keep_retention(portal: Arc<Portal>) {
             ),
         }
         tokio::time::sleep(RETENTION).await;
+    }
+}
+
+/// Holds what is new in the inventory, and what the lists say anew, against each other.
+async fn keep_matched(portal: Arc<Portal>) {
+    loop {
+        let begun = std::time::Instant::now();
+        match portal.store.match_products().await {
+            Ok(Matched { matched: 0, .. }) => {}
+            Ok(done) => tracing::info!(products = done.matched, "held against the lists of vulnerabilities"),
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "devices could not be held against the lists of vulnerabilities; this is tried again"
+            ),
+        }
+        tokio::time::sleep(MATCHING.max(begun.elapsed() * MATCHING_REST)).await;
     }
 }
 

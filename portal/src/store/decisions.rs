@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 use eyot_contract::{DeviceRecord, DeviceType, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
 use super::audit::{note, Action, Actor};
+use super::events::Outgoing;
 use super::ingest::read_record;
 use super::{timeline, Doing, Store, StoreError};
 use crate::rules::changes::Kind;
@@ -66,15 +68,21 @@ impl Store {
     /// The database fails; nothing is changed then.
     pub async fn edit_devices(&self, ids: &[Uuid], edit: &Edit, by: Actor<'_>) -> Result<u64, StoreError> {
         let mut write = self.write(DOING).await?;
+        let mut outgoing = Outgoing::begin(write.on()).await?;
         let mut changed = 0;
         for id in ids.iter().take(MAX_EDITED) {
             let id = id.to_string();
             if let Some(name) = edit_one(write.on(), &id, edit, by).await? {
                 changed += 1;
-                note(write.on(), by, Action::DeviceEdited, &name, &edit.fields().join(", ")).await?;
+                let fields = edit.fields();
+                note(write.on(), by, Action::DeviceEdited, &name, &fields.join(", ")).await?;
+                let what = json!({ "fields": fields });
+                outgoing.device_now(write.on(), "device.edited", &id, what, by).await?;
             }
         }
+        outgoing.keep(write.on(), by.at).await?;
         write.commit(DOING).await?;
+        self.counts.forget();
         Ok(changed)
     }
 
@@ -85,20 +93,25 @@ impl Store {
     pub async fn delete_devices(&self, ids: &[Uuid], by: Actor<'_>) -> Result<u64, StoreError> {
         let doing = "deleting devices";
         let mut write = self.write(doing).await?;
+        let mut outgoing = Outgoing::begin(write.on()).await?;
         let mut deleted = 0;
         for id in ids.iter().take(MAX_EDITED) {
-            let name: Option<String> =
-                sqlx::query_scalar("DELETE FROM devices WHERE id = $1 RETURNING COALESCE(hostname, mac)")
-                    .bind(id.to_string())
+            let id = id.to_string();
+            let gone: Option<(String, String)> =
+                sqlx::query_as("DELETE FROM devices WHERE id = $1 RETURNING COALESCE(hostname, mac), mac")
+                    .bind(&id)
                     .fetch_optional(write.on())
                     .await
                     .doing(doing)?;
-            if let Some(name) = name {
+            if let Some((name, mac)) = gone {
                 deleted += 1;
                 note(write.on(), by, Action::DeviceDeleted, &name, "").await?;
+                outgoing.device_gone(&id, &mac, None, by);
             }
         }
+        outgoing.keep(write.on(), by.at).await?;
         write.commit(doing).await?;
+        self.counts.forget();
         Ok(deleted)
     }
 
@@ -137,27 +150,31 @@ impl Store {
     pub async fn remove_unseen(&self, now: Timestamp) -> Result<u64, StoreError> {
         let doing = "removing unseen devices";
         let days = self.retention_days().await?;
-        let before = now.0 - days * 86_400 * 1_000_000;
+        let before = now.0 - days * Timestamp::DAY;
+        let by = Actor { name: "retention", at: now };
         let mut removed = 0;
         loop {
             let mut write = self.write(doing).await?;
-            let gone = sqlx::query(
-                "DELETE FROM devices WHERE id IN (SELECT id FROM devices WHERE last_seen < $1 LIMIT $2)",
+            let gone: Vec<(String, String)> = sqlx::query_as(
+                "DELETE FROM devices WHERE id IN (SELECT id FROM devices WHERE last_seen < $1 LIMIT $2) RETURNING id, mac",
             )
             .bind(before)
             .bind(REMOVED_AT_ONCE)
-            .execute(write.on())
+            .fetch_all(write.on())
             .await
-            .doing(doing)?
-            .rows_affected();
-            if gone == 0 {
+            .doing(doing)?;
+            if gone.is_empty() {
                 return Ok(removed);
             }
-            let by = Actor { name: "retention", at: now };
-            let detail = format!("{gone} devices not seen for {days} days");
+            let detail = format!("{} devices not seen for {days} days", gone.len());
             note(write.on(), by, Action::DevicesExpired, "device inventory", &detail).await?;
+            let mut outgoing = Outgoing::begin(write.on()).await?;
+            for (id, mac) in &gone {
+                outgoing.device_gone(id, mac, None, by);
+            }
+            outgoing.keep(write.on(), now).await?;
             write.commit(doing).await?;
-            removed += gone;
+            removed += gone.len() as u64;
         }
     }
 }

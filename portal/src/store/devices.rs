@@ -4,12 +4,14 @@ use eyot_contract::{DeviceClass, DeviceRecord, DeviceType, Managed, Timestamp};
 use futures_util::TryStreamExt as _;
 use sqlx::any::AnyRow;
 use sqlx::query::Query;
-use sqlx::{Any, AnyPool, FromRow, Row};
+use sqlx::{Any, FromRow, Row};
 use uuid::Uuid;
 
+use super::counts::Shares;
 use super::decisions::{locked_of, Decisions};
 use super::grouping::Grouping;
 use super::ingest::read_record;
+use super::products::KEY;
 use super::sensors::parse_id;
 use super::{Doing, Store, StoreError};
 
@@ -133,6 +135,8 @@ pub struct DeviceQuery {
     pub tag: String,
     /// `new`, `transient`, `unclassified`, or empty for any.
     pub state: String,
+    /// The name of a vulnerability that they may have, or empty.
+    pub cve: String,
     /// What they are grouped by: groups follow each other by their key, and the order holds within each.
     pub group: Option<Grouping>,
     /// Of the groups only this one: its key, `unknown` for none, or empty for all.
@@ -163,6 +167,7 @@ impl Default for DeviceQuery {
             importance: String::new(),
             tag: String::new(),
             state: String::new(),
+            cve: String::new(),
             group: None,
             within: String::new(),
             now: Timestamp::now(),
@@ -364,6 +369,10 @@ impl Condition {
             "unclassified" => all.join("d.type IS NULL"),
             _ => {}
         }
+        if !query.cve.is_empty() {
+            let has = "IN (SELECT p.key FROM product_cves f JOIN products p ON p.id = f.product_id WHERE f.cve_id = ?)";
+            all.and(&format!("{} {has}", KEY), query.cve.clone());
+        }
         if let Some(group) = query.group {
             match query.within.as_str() {
                 "" => {}
@@ -404,72 +413,92 @@ impl Store {
     pub async fn devices(&self, query: &DeviceQuery) -> Result<DevicePage, StoreError> {
         let doing = "reading the inventory";
         let condition = Condition::of(query);
-        let from = if query.within.is_empty() { "FROM devices d" } else { FROM };
-        let count = format!("SELECT COUNT(*) AS total {from}{}", condition.text);
-        let total = condition
-            .bind(sqlx::query(sqlx::AssertSqlSafe(count)))
-            .fetch_one(&self.pool)
-            .await
-            .doing(doing)?;
         let select = select(query, &condition);
         let rows = condition
             .bind(sqlx::query(sqlx::AssertSqlSafe(select)))
             .fetch_all(&self.pool)
             .await
             .doing(doing)?;
-        Ok(DevicePage {
-            total: total.try_get("total").doing(doing)?,
-            devices: rows.iter().map(read_row).collect::<Result<_, _>>()?,
-        })
+        let devices: Vec<_> = rows.iter().map(read_row).collect::<Result<_, _>>()?;
+        let here = i64::try_from(devices.len()).unwrap_or(i64::MAX);
+        let short = query.limit.is_none_or(|limit| here < limit) && (here > 0 || query.offset == 0);
+        if short && query.after.is_none() {
+            // the last page: what stands before it has been counted by leaving it out
+            return Ok(DevicePage { total: query.offset + here, devices });
+        }
+        let from = if query.within.is_empty() { "FROM devices d" } else { FROM };
+        let count = format!("SELECT NULL AS one, COUNT(*) AS devices {from}");
+        let total = self.shares(count, &condition, "").await?.iter().map(|(_, devices)| devices).sum();
+        Ok(DevicePage { total, devices })
     }
 
     /// Sends every device that matches, in order, whatever the query's limit: one after the other, as fast as the receiver
-    /// takes them. Ends early where the receiver is gone or takes nothing for [`STALL`].
+    /// takes them, and then `None`. Without that `None` it was not all: the receiver is gone, or took nothing for [`STALL`].
     ///
     /// # Errors
     /// The database fails; what was sent before is part of the answer.
     pub async fn send_devices(
         &self,
         query: &DeviceQuery,
-        to: &tokio::sync::mpsc::Sender<Result<Device, StoreError>>,
+        to: &tokio::sync::mpsc::Sender<Option<Device>>,
     ) -> Result<(), StoreError> {
         let doing = "reading the inventory";
         let whole = DeviceQuery { offset: 0, limit: None, ..query.clone() };
         let condition = Condition::of(&whole);
         let select = select(&whole, &condition);
         let mut rows = condition.bind(sqlx::query(sqlx::AssertSqlSafe(select))).fetch(&self.pool);
-        while let Some(row) = rows.try_next().await.doing(doing)? {
-            let sent = tokio::time::timeout(STALL, to.send(Ok(read_row(&row)?))).await;
-            if !matches!(sent, Ok(Ok(()))) {
-                return Ok(());
+        loop {
+            let device = rows.try_next().await.doing(doing)?.as_ref().map(read_row).transpose()?;
+            let end = device.is_none();
+            match tokio::time::timeout(STALL, to.send(device)).await {
+                Ok(Ok(())) if end => return Ok(()),
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => {
+                    tracing::debug!("whoever asked for an export is gone");
+                    return Ok(());
+                }
+                Err(_) => {
+                    tracing::warn!(
+                        "an export was cut off: nothing of it was taken for {} s",
+                        STALL.as_secs()
+                    );
+                    return Ok(());
+                }
             }
         }
-        Ok(())
     }
 
     /// The groups among the devices that match, with how many devices each has: the largest first.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn groups(&self, query: &DeviceQuery) -> Result<Vec<(Option<String>, i64)>, StoreError> {
+    pub async fn groups(&self, query: &DeviceQuery) -> Result<Shares, StoreError> {
         let Some(group) = query.group else { return Ok(Vec::new()) };
-        let doing = "counting groups of devices";
         let all = DeviceQuery { within: String::new(), ..query.clone() };
         let condition = Condition::of(&all);
         let from = if group.joins() { FROM } else { "FROM devices d" };
-        let text = format!(
-            "SELECT {} AS one, COUNT(*) AS devices {from}{} GROUP BY 1 ORDER BY devices DESC, one LIMIT {MAX_GROUPS}",
-            group.key(),
-            condition.text
-        );
-        let rows = condition
-            .bind(sqlx::query(sqlx::AssertSqlSafe(text)))
-            .fetch_all(&self.pool)
-            .await
-            .doing(doing)?;
-        let read =
-            |row: &AnyRow| Ok((row.try_get("one").doing(doing)?, row.try_get("devices").doing(doing)?));
-        rows.iter().map(read).collect()
+        let text = format!("SELECT {} AS one, COUNT(*) AS devices {from}", group.key());
+        let order = format!(" GROUP BY 1 ORDER BY devices DESC, one LIMIT {MAX_GROUPS}");
+        self.shares(text, &condition, &order).await
+    }
+
+    /// Counts devices that meet a condition: `one` and `devices` of each row.
+    async fn shares(&self, text: String, condition: &Condition, order: &str) -> Result<Shares, StoreError> {
+        let text = format!("{text}{}{order}", condition.text);
+        let question = format!("{text}\0{}", condition.bound.join("\0"));
+        let (pool, bound) = (self.pool.clone(), condition.bound.clone());
+        let count = move || async move {
+            let doing = "counting devices";
+            let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
+            for value in bound {
+                query = query.bind(value);
+            }
+            let rows = query.fetch_all(&pool).await.doing(doing)?;
+            let read =
+                |row: &AnyRow| Ok((row.try_get("one").doing(doing)?, row.try_get("devices").doing(doing)?));
+            rows.iter().map(read).collect()
+        };
+        self.counts.of(question, count).await
     }
 
     /// One device.
@@ -477,12 +506,7 @@ impl Store {
     /// # Errors
     /// The database fails.
     pub async fn device(&self, id: Uuid) -> Result<Option<Device>, StoreError> {
-        let row = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} {FROM} WHERE d.id = $1")))
-            .bind(id.to_string())
-            .fetch_optional(&self.pool)
-            .await
-            .doing("reading a device")?;
-        row.as_ref().map(read_row).transpose()
+        one(&self.pool, &id.to_string()).await
     }
 
     /// What each sensor says about a device, the surest first.
@@ -519,10 +543,16 @@ impl Store {
     /// The database fails.
     pub async fn choices(&self) -> Result<Choices, StoreError> {
         Ok(Choices {
-            types: choices(&self.pool, "type").await?,
-            classes: choices(&self.pool, "class").await?,
-            vendors: choices(&self.pool, "vendor").await?,
+            types: self.choice("type").await?,
+            classes: self.choice("class").await?,
+            vendors: self.choice("vendor").await?,
         })
+    }
+
+    async fn choice(&self, column: &'static str) -> Result<Shares, StoreError> {
+        let text = format!("SELECT {column} AS one, COUNT(*) AS devices FROM devices");
+        let order = format!(" GROUP BY {column} ORDER BY devices DESC, {column} LIMIT {MAX_CHOICES}");
+        self.shares(text, &Condition::default(), &order).await
     }
 }
 
@@ -563,16 +593,21 @@ fn select(query: &DeviceQuery, condition: &Condition) -> String {
     )
 }
 
-fn read_row(row: &AnyRow) -> Result<Device, StoreError> {
-    DeviceRow::from_row(row).doing("reading a device")?.read()
+/// One device, also within a transaction.
+pub(super) async fn one<'c>(
+    on: impl sqlx::Executor<'c, Database = Any>,
+    id: &str,
+) -> Result<Option<Device>, StoreError> {
+    let row = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} {FROM} WHERE d.id = $1")))
+        .bind(id.to_owned())
+        .fetch_optional(on)
+        .await
+        .doing("reading a device")?;
+    row.as_ref().map(read_row).transpose()
 }
 
-async fn choices(pool: &AnyPool, column: &'static str) -> Result<Vec<(Option<String>, i64)>, StoreError> {
-    let text = format!(
-        "SELECT {column}, COUNT(*) AS devices FROM devices GROUP BY {column} ORDER BY devices DESC, {column} \
-         LIMIT {MAX_CHOICES}"
-    );
-    sqlx::query_as(sqlx::AssertSqlSafe(text)).fetch_all(pool).await.doing("counting devices")
+fn read_row(row: &AnyRow) -> Result<Device, StoreError> {
+    DeviceRow::from_row(row).doing("reading a device")?.read()
 }
 
 #[cfg(test)]

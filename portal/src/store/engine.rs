@@ -37,6 +37,20 @@ pub enum DatabaseError {
     File(#[from] files::FileError),
 }
 
+/// Memory that SQLite's one writing connection keeps pages in, in KiB: what a batch touches of a large inventory's indexes.
+const WRITER_CACHE_KIB: u32 = 64 * 1024;
+/// Pages of SQLite's log before they are written into its file: 32 MiB, so that a page that many batches touch is written once.
+const CHECKPOINT_PAGES: u32 = 8_192;
+
+/// The connections, and where they lead.
+pub(super) struct Connected {
+    pub pool: AnyPool,
+    /// For transactions that write: the same ones, or on SQLite, which takes one writer, one of their own. It keeps the
+    /// pages that it wrote; any other connection forgets its own when somebody writes.
+    pub writing: AnyPool,
+    pub engine: Engine,
+}
+
 /// The engine in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Engine {
@@ -86,11 +100,18 @@ fn shown(url: &str) -> String {
 }
 
 /// Connects to the folder's database.
-pub(super) async fn connect(folder: &Path) -> Result<(AnyPool, Engine), StoreError> {
+pub(super) async fn connect(folder: &Path) -> Result<Connected, StoreError> {
     sqlx::any::install_default_drivers();
     match files::read_if_there(&folder.join(FILE))? {
-        Some(url) => Ok((postgres(url.trim()).await?, Engine::Postgres)),
-        None => Ok((sqlite(folder).await?, Engine::Sqlite)),
+        Some(url) => {
+            let pool = postgres(url.trim()).await?;
+            Ok(Connected { writing: pool.clone(), pool, engine: Engine::Postgres })
+        }
+        None => {
+            let pool = sqlite(folder, MAX_CONNECTIONS, None).await?;
+            let writing = sqlite(folder, 1, Some(WRITER_CACHE_KIB)).await?;
+            Ok(Connected { pool, writing, engine: Engine::Sqlite })
+        }
     }
 }
 
@@ -112,7 +133,7 @@ async fn postgres(url: &str) -> Result<AnyPool, StoreError> {
         .doing(doing)
 }
 
-async fn sqlite(folder: &Path) -> Result<AnyPool, StoreError> {
+async fn sqlite(folder: &Path, connections: u32, cache: Option<u32>) -> Result<AnyPool, StoreError> {
     let doing = "opening it";
     let path = folder.join(SQLITE);
     {
@@ -121,13 +142,16 @@ async fn sqlite(folder: &Path) -> Result<AnyPool, StoreError> {
     }
     let options: AnyConnectOptions = url_of(&path).parse().doing(doing)?;
     AnyPoolOptions::new()
-        .max_connections(MAX_CONNECTIONS)
-        .after_connect(|connection, _| {
+        .max_connections(connections)
+        .after_connect(move |connection, _| {
             Box::pin(async move {
-                let pragmas = format!(
-                    "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA journal_mode = WAL; \
-                     PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                let mut pragmas = format!(
+                    "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                     PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
                 );
+                if let Some(kib) = cache {
+                    pragmas.push_str(&format!(" PRAGMA cache_size = -{kib};"));
+                }
                 connection.execute(sqlx::AssertSqlSafe(pragmas)).await.map(drop)
             })
         })

@@ -11,10 +11,15 @@ use eyot_contract::{DeviceRecord, Finding, Timestamp};
 use serde_json::{json, Value};
 use sqlx::{AnyConnection, FromRow};
 
-use super::{Doing, Store, StoreError};
+use super::audit::Actor;
+use super::rows::{self, Holds};
+use super::{devices, Doing, Store, StoreError};
 
 /// How long events are kept that some destination has not acknowledged, in µs (7 days).
-const KEPT: i64 = 7 * 86_400 * 1_000_000;
+const KEPT: i64 = 7 * Timestamp::DAY;
+
+const EVENTS: rows::Columns =
+    &[("seq", Holds::Whole), ("at", Holds::Whole), ("kind", Holds::Text), ("body", Holds::Text)];
 
 /// An event as kept.
 #[derive(Clone, Debug, FromRow)]
@@ -23,7 +28,7 @@ pub struct Event {
     pub seq: i64,
     /// When, in µs.
     pub at: i64,
-    /// `device.new`, `device.changed`, `finding.new`, `finding.changed`.
+    /// What happened, by one of the names in docs/outlets.md.
     pub kind: String,
     /// What, as JSON.
     pub body: String,
@@ -79,6 +84,39 @@ impl Outgoing {
         }
     }
 
+    /// People changed a device: told as it is now, with what they did.
+    pub(super) async fn device_now(
+        &mut self,
+        on: &mut AnyConnection,
+        kind: &'static str,
+        id: &str,
+        what: Value,
+        by: Actor<'_>,
+    ) -> Result<(), StoreError> {
+        let Some(events) = &mut self.0 else { return Ok(()) };
+        let Some(device) = devices::one(on, id).await? else { return Ok(()) };
+        let mut body =
+            json!({ "id": id, "by": by.name, "device": device.record, "decisions": device.decisions });
+        if let (Value::Object(body), Value::Object(what)) = (&mut body, what) {
+            body.extend(what);
+        }
+        events.push((kind, body));
+        Ok(())
+    }
+
+    /// A device is not there any more: deleted, or part of another.
+    pub(super) fn device_gone(&mut self, id: &str, mac: &str, into: Option<&str>, by: Actor<'_>) {
+        self.told_by_people("device.deleted", json!({ "id": id, "mac": mac, "merged_into": into }), by);
+    }
+
+    /// People did something else.
+    pub(super) fn told_by_people(&mut self, kind: &'static str, mut body: Value, by: Actor<'_>) {
+        if let Some(events) = &mut self.0 {
+            body["by"] = by.name.into();
+            events.push((kind, body));
+        }
+    }
+
     /// Numbers and keeps them. The last thing before the commit: others wait for the counter from here on.
     pub(super) async fn keep(self, on: &mut AnyConnection, at: Timestamp) -> Result<(), StoreError> {
         let doing = "keeping events";
@@ -91,16 +129,20 @@ impl Outgoing {
         .fetch_one(&mut *on)
         .await
         .doing(doing)?;
-        for (seq, (kind, body)) in (last - count + 1..).zip(events) {
-            sqlx::query("INSERT INTO events (seq, at, kind, body) VALUES ($1, $2, $3, $4)")
-                .bind(seq)
-                .bind(at.0)
-                .bind(kind)
-                .bind(body.to_string().replace("\\u0000", ""))
-                .execute(&mut *on)
-                .await
-                .doing(doing)?;
-        }
+        let row = |(seq, (kind, body)): (i64, (&str, Value))| {
+            json!([seq, at.0, kind, body.to_string().replace("\\u0000", "")])
+        };
+        let all = (last - count + 1..).zip(events).map(row);
+        let text = format!(
+            "INSERT INTO events ({}) SELECT * FROM {} WHERE true",
+            rows::names(EVENTS),
+            rows::from(on, EVENTS)
+        );
+        sqlx::query(sqlx::AssertSqlSafe(text))
+            .bind(Value::from_iter(all).to_string())
+            .execute(&mut *on)
+            .await
+            .doing(doing)?;
         Ok(())
     }
 }
@@ -111,12 +153,12 @@ impl Store {
     ///
     /// # Errors
     /// The database fails.
-    pub async fn set_outlets(&self, names: &[&str]) -> Result<(), StoreError> {
+    pub async fn set_outlets(&self, names: &[String]) -> Result<(), StoreError> {
         let doing = "setting up destinations";
         let mut write = self.write(doing).await?;
         let kept: Vec<String> =
             sqlx::query_scalar("SELECT name FROM outlets").fetch_all(write.on()).await.doing(doing)?;
-        for gone in kept.iter().filter(|name| !names.contains(&name.as_str())) {
+        for gone in kept.iter().filter(|name| !names.contains(name)) {
             sqlx::query("DELETE FROM outlets WHERE name = $1")
                 .bind(gone)
                 .execute(write.on())
@@ -128,7 +170,7 @@ impl Store {
                 "INSERT INTO outlets (name, seq, failures, error) SELECT $1, value, 0, '' FROM counters \
                  WHERE name = 'events' ON CONFLICT (name) DO NOTHING",
             )
-            .bind(*name)
+            .bind(name)
             .execute(write.on())
             .await
             .doing(doing)?;

@@ -5,10 +5,12 @@
 //! shown unless asked for.
 
 use eyot_contract::{Finding, FindingCategory, FindingEvidence, FindingKind, MacAddr, Severity, Timestamp};
+use serde_json::json;
 use sqlx::{AnyConnection, FromRow};
 use uuid::Uuid;
 
 use super::audit::{note, Action, Actor};
+use super::events::Outgoing;
 use super::sensors::parse_id;
 use super::{Doing, Store, StoreError};
 
@@ -374,12 +376,13 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let doing = "changing findings";
         let mut write = self.write(doing).await?;
+        let mut outgoing = Outgoing::begin(write.on()).await?;
         let mut changed = 0;
         for id in ids.iter().take(MAX_CHANGED) {
-            let summary: Option<String> = sqlx::query_scalar(
+            let worked: Option<(String, String, String, String, String)> = sqlx::query_as(
                 "UPDATE findings SET note = COALESCE($1, note), status_at = CASE WHEN $2 IS NULL THEN status_at ELSE $3 \
                  END, status_by = CASE WHEN $2 IS NULL THEN status_by ELSE $4 END, status = COALESCE($2, status) \
-                 WHERE id = $5 RETURNING summary",
+                 WHERE id = $5 RETURNING summary, sensor_id, kind, status, note",
             )
             .bind(text)
             .bind(status.map(Status::name))
@@ -389,8 +392,12 @@ impl Store {
             .fetch_optional(write.on())
             .await
             .doing(doing)?;
-            let Some(summary) = summary else { continue };
+            let Some((summary, sensor, kind, now, noted)) = worked else { continue };
             changed += 1;
+            let body = json!({
+                "id": id, "sensor": sensor, "finding": { "kind": kind, "summary": summary }, "status": now, "note": noted
+            });
+            outgoing.told_by_people("finding.worked_on", body, by);
             let detail = match (status, text) {
                 (Some(status), None) => format!("status {}", status.name()),
                 (Some(status), Some(_)) => format!("status {}, note", status.name()),
@@ -398,6 +405,7 @@ impl Store {
             };
             note(write.on(), by, Action::FindingChanged, &summary, &detail).await?;
         }
+        outgoing.keep(write.on(), by.at).await?;
         write.commit(doing).await?;
         Ok(changed)
     }
@@ -430,7 +438,7 @@ impl Store {
         .await
         .doing(doing)?;
         judge_again(write.on(), kind.name()).await?;
-        let about = mac.unwrap_or_else(|| "every device".to_owned());
+        let about = mac.as_deref().unwrap_or("every device");
         note(
             write.on(),
             by,
@@ -439,6 +447,10 @@ impl Store {
             &format!("{about}: {reason}"),
         )
         .await?;
+        let mut outgoing = Outgoing::begin(write.on()).await?;
+        let body = json!({ "id": id, "finding": { "kind": kind.name() }, "mac": mac, "reason": reason });
+        outgoing.told_by_people("suppression.added", body, by);
+        outgoing.keep(write.on(), by.at).await?;
         write.commit(doing).await?;
         Ok(id)
     }
@@ -460,6 +472,10 @@ impl Store {
         judge_again(write.on(), &kind).await?;
         let title = kind.parse::<FindingKind>().map_or(kind.as_str(), |k| k.definition().title);
         note(write.on(), by, Action::SuppressionRemoved, title, "").await?;
+        let mut outgoing = Outgoing::begin(write.on()).await?;
+        let body = json!({ "id": id, "finding": { "kind": kind } });
+        outgoing.told_by_people("suppression.removed", body, by);
+        outgoing.keep(write.on(), by.at).await?;
         write.commit(doing).await?;
         Ok(true)
     }

@@ -6,12 +6,15 @@
 //! contract: senders go in order and wait for each acknowledgement.
 
 use eyot_contract::{DeviceBatch, DeviceRecord, MacAddr, Timestamp};
-use sqlx::{AnyConnection, Row};
+use serde_json::{json, Value};
+use sqlx::AnyConnection;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use uuid::Uuid;
 
 use super::events::Outgoing;
 use super::merged::Merged;
+use super::rows::{self, Holds};
 use super::timeline::Before;
 use super::{findings, Doing, Store, StoreError};
 use crate::rules::consolidation::{consolidate, merge};
@@ -66,15 +69,17 @@ pub(super) async fn take_in(
     let (zone, alone) = zone_of(&mut *on, sensor).await?;
     let scene = Scene { sensor, zone: &zone, alone, merged: Merged::of(&mut *on, &zone).await?, at };
     // in the order of their devices, so that two batches with the same ones wait for each other only one way
-    let mut devices: Vec<_> = batch.devices.iter().map(|d| (scene.merged.survivor_of(d.mac), d)).collect();
-    devices.sort_by_key(|(own, d)| (*own, d.mac));
-    let macs: Vec<_> = devices.iter().map(|(own, _)| *own).collect();
+    let mut records: Vec<_> = batch.devices.iter().map(|d| (scene.merged.survivor_of(d.mac), d)).collect();
+    records.sort_by_key(|(own, d)| (*own, d.mac));
+    let macs: Vec<_> = records.iter().map(|(own, _)| *own).collect();
     let mut before = Before::of(&mut *on, &zone, &macs).await?;
     let mut outgoing = Outgoing::begin(&mut *on).await?;
-    for (_, record) in devices {
-        let (device, known) = keep(&mut *on, &scene, record).await?;
-        outgoing.device(!before.knows(known.mac), sensor, &device, &known);
-        before.tell(&mut *on, &device, &known, sensor, at).await?;
+    // a statement must not meet a device twice
+    for some in records.chunk_by(|(own, _), (next, _)| own != next) {
+        for (device, known) in keep_all(&mut *on, &scene, some).await? {
+            outgoing.device(!before.knows(known.mac), sensor, &device, &known);
+            before.tell(&mut *on, &device, &known, sensor, at).await?;
+        }
     }
     for finding in &batch.findings {
         let kept = findings::keep(&mut *on, sensor, finding, at).await?;
@@ -113,15 +118,15 @@ async fn zone_of(on: &mut AnyConnection, sensor: &str) -> Result<(String, bool),
         .fetch_one(&mut *on)
         .await
         .doing(DOING)?;
-    let others: i64 = sqlx::query_scalar(
-        "SELECT COUNT(*) FROM sensors WHERE zone_id = $1 AND id <> $2 AND enrolled_at IS NOT NULL",
+    let other: Option<String> = sqlx::query_scalar(
+        "SELECT id FROM sensors WHERE zone_id = $1 AND id <> $2 AND enrolled_at IS NOT NULL LIMIT 1",
     )
     .bind(&zone)
     .bind(sensor)
-    .fetch_one(on)
+    .fetch_optional(on)
     .await
     .doing(DOING)?;
-    Ok((zone, others == 0))
+    Ok((zone, other.is_none()))
 }
 
 /// Who reports from where, when, and what was merged there.
@@ -144,74 +149,151 @@ pub(super) async fn keep(
     scene: &Scene<'_>,
     record: &DeviceRecord,
 ) -> Result<(String, DeviceRecord), StoreError> {
-    let text = to_json(record)?;
     let own = scene.merged.survivor_of(record.mac);
-    let together = match scene.alone && !scene.merged.concerns(record.mac) {
-        true => record.clone(),
-        false => together_with_others(on, scene, own, record).await?,
-    };
-    let device = keep_device(on, scene, &together).await?;
-    sqlx::query(
-        "INSERT INTO sightings (sensor_id, mac, device_id, record, received_at) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT (sensor_id, mac) DO UPDATE SET device_id = excluded.device_id, record = excluded.record, \
-         received_at = excluded.received_at",
-    )
-    .bind(scene.sensor)
-    .bind(record.mac.to_string())
-    .bind(&device)
-    .bind(text)
-    .bind(scene.at.0)
-    .execute(on)
-    .await
-    .doing(DOING)?;
-    Ok((device, together))
+    let kept = keep_all(on, scene, &[(own, record)]).await?.pop();
+    kept.ok_or(sqlx::Error::RowNotFound).doing(DOING)
 }
 
-/// The record with what others say about the same device, which is known by the address `own`.
-async fn together_with_others(
+/// Stores records of different devices, each with the address by which its device is known. Their devices, in the same
+/// order, and what all sensors say together about each.
+///
+/// The device's row is written first, as this record alone has it: from then on whoever has another record of the same device
+/// waits for our end. Only then one can know what others say about it; where they say something, it is written again.
+async fn keep_all(
     on: &mut AnyConnection,
     scene: &Scene<'_>,
-    own: MacAddr,
-    record: &DeviceRecord,
-) -> Result<DeviceRecord, StoreError> {
-    let rows = sqlx::query(
-        "SELECT g.record FROM sightings g JOIN devices d ON d.id = g.device_id \
-         WHERE d.zone_id = $1 AND d.mac = $2 AND NOT (g.sensor_id = $3 AND g.mac = $4)",
-    )
-    .bind(scene.zone)
-    .bind(own.to_string())
-    .bind(scene.sensor)
-    .bind(record.mac.to_string())
-    .fetch_all(on)
-    .await
-    .doing(DOING)?;
-    let mut records = vec![record.clone()];
-    for row in rows {
-        let text: String = row.try_get("record").doing(DOING)?;
-        records.extend(read_record(&text));
+    records: &[(MacAddr, &DeviceRecord)],
+) -> Result<Vec<(String, DeviceRecord)>, StoreError> {
+    let alone: Vec<_> =
+        records.iter().map(|(own, record)| DeviceRecord { mac: *own, ..(*record).clone() }).collect();
+    let ids = keep_devices(&mut *on, scene, alone.iter()).await?;
+    let mut kept = Vec::with_capacity(records.len());
+    for record in alone {
+        let id = ids.get(&record.mac).ok_or(sqlx::Error::RowNotFound).doing(DOING)?;
+        kept.push((id.clone(), record));
     }
-    let together = match scene.merged.concerns(own) {
-        true => merge(own, records),
-        false => consolidate(&records),
-    };
-    Ok(together.unwrap_or_else(|| record.clone()))
+    keep_sightings(&mut *on, scene, records, &kept).await?;
+    if scene.alone && !records.iter().any(|(own, _)| scene.merged.concerns(*own)) {
+        return Ok(kept);
+    }
+    let mut others = others(&mut *on, scene, records, &kept).await?;
+    let mut again = Vec::new();
+    for ((own, record), (id, whole)) in records.iter().zip(&mut kept) {
+        let merged = scene.merged.concerns(*own);
+        let further = others.remove(id).unwrap_or_default();
+        if further.is_empty() && !merged {
+            continue;
+        }
+        let mut all = vec![(*record).clone()];
+        all.extend(further);
+        let together = if merged { merge(*own, all) } else { consolidate(&all) };
+        if let Some(together) = together {
+            *whole = together;
+            again.push(&*whole);
+        }
+    }
+    if !again.is_empty() {
+        keep_devices(on, scene, again.into_iter()).await?;
+    }
+    Ok(kept)
 }
 
-async fn keep_device(
+/// What others say about the same devices, and this sensor under other addresses of theirs: by the device's id.
+async fn others(
     on: &mut AnyConnection,
     scene: &Scene<'_>,
-    record: &DeviceRecord,
-) -> Result<String, StoreError> {
-    let clean = |text: &Option<String>| text.as_ref().map(|t| t.replace('\0', ""));
-    let device_type = record.device_type.map(|t| t.name());
-    // the class follows from the type; a record may know the class alone
-    let class = record.device_type.map(|t| t.class()).or(record.class).map(|c| c.name());
-    sqlx::query_scalar(
-        "INSERT INTO devices (id, zone_id, mac, ips, ip_order, vlans, hostname, vendor, model, type, class, os, \
-         firmware, serial, confidence, randomized, protocols, frames, first_seen, last_seen, sensor_id, words, \
-         updated_at, authorized) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20, $21, $22, $23, $24) ON CONFLICT (zone_id, mac) DO UPDATE SET ips = excluded.ips, \
-         ip_order = excluded.ip_order, vlans = excluded.vlans, \
+    records: &[(MacAddr, &DeviceRecord)],
+    kept: &[(String, DeviceRecord)],
+) -> Result<HashMap<String, Vec<DeviceRecord>>, StoreError> {
+    let text = format!(
+        "SELECT device_id, record FROM sightings WHERE device_id IN {} AND NOT (sensor_id = $2 AND mac IN {})",
+        rows::list(on, 1),
+        rows::list(on, 3)
+    );
+    let found: Vec<(String, String)> = sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(rows::bound(kept.iter().map(|(id, _)| id)))
+        .bind(scene.sensor)
+        .bind(rows::bound(records.iter().map(|(_, record)| record.mac)))
+        .fetch_all(on)
+        .await
+        .doing(DOING)?;
+    let mut all: HashMap<String, Vec<DeviceRecord>> = HashMap::new();
+    for (device, text) in found {
+        all.entry(device).or_default().extend(read_record(&text));
+    }
+    Ok(all)
+}
+
+const SIGHTINGS: rows::Columns = &[
+    ("sensor_id", Holds::Text),
+    ("mac", Holds::Text),
+    ("device_id", Holds::Text),
+    ("record", Holds::Text),
+    ("received_at", Holds::Whole),
+];
+
+async fn keep_sightings(
+    on: &mut AnyConnection,
+    scene: &Scene<'_>,
+    records: &[(MacAddr, &DeviceRecord)],
+    kept: &[(String, DeviceRecord)],
+) -> Result<(), StoreError> {
+    let mut all = Vec::with_capacity(records.len());
+    for ((_, record), (device, _)) in records.iter().zip(kept) {
+        let text = to_json(record)?;
+        all.push(json!([scene.sensor, record.mac.to_string(), device, text, scene.at.0]));
+    }
+    let text = format!(
+        "INSERT INTO sightings ({}) SELECT * FROM {} WHERE true ON CONFLICT (sensor_id, mac) DO UPDATE SET \
+         device_id = excluded.device_id, record = excluded.record, received_at = excluded.received_at",
+        rows::names(SIGHTINGS),
+        rows::from(on, SIGHTINGS)
+    );
+    sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(Value::Array(all).to_string())
+        .execute(on)
+        .await
+        .doing(DOING)?;
+    Ok(())
+}
+
+const DEVICES: rows::Columns = &[
+    ("id", Holds::Text),
+    ("zone_id", Holds::Text),
+    ("mac", Holds::Text),
+    ("ips", Holds::Text),
+    ("ip_order", Holds::Text),
+    ("vlans", Holds::Text),
+    ("hostname", Holds::Text),
+    ("vendor", Holds::Text),
+    ("model", Holds::Text),
+    ("type", Holds::Text),
+    ("class", Holds::Text),
+    ("os", Holds::Text),
+    ("firmware", Holds::Text),
+    ("serial", Holds::Text),
+    ("confidence", Holds::Real),
+    ("randomized", Holds::Whole),
+    ("protocols", Holds::Text),
+    ("frames", Holds::Whole),
+    ("first_seen", Holds::Whole),
+    ("last_seen", Holds::Whole),
+    ("sensor_id", Holds::Text),
+    ("words", Holds::Text),
+    ("updated_at", Holds::Whole),
+    ("authorized", Holds::Whole),
+];
+
+/// Writes rows of different devices; their ids by their address.
+async fn keep_devices<'r>(
+    on: &mut AnyConnection,
+    scene: &Scene<'_>,
+    records: impl Iterator<Item = &'r DeviceRecord>,
+) -> Result<HashMap<MacAddr, String>, StoreError> {
+    let all: Vec<_> = records.map(|record| device_row(scene, record)).collect::<Result<_, _>>()?;
+    let text = format!(
+        "INSERT INTO devices ({}) SELECT * FROM {} WHERE true ON CONFLICT (zone_id, mac) DO UPDATE SET \
+         ips = excluded.ips, ip_order = excluded.ip_order, vlans = excluded.vlans, \
          hostname = CASE WHEN devices.locked LIKE '%|hostname|%' THEN devices.hostname ELSE excluded.hostname END, \
          vendor = CASE WHEN devices.locked LIKE '%|vendor|%' THEN devices.vendor ELSE excluded.vendor END, \
          model = CASE WHEN devices.locked LIKE '%|model|%' THEN devices.model ELSE excluded.model END, \
@@ -223,35 +305,49 @@ async fn keep_device(
          confidence = excluded.confidence, randomized = excluded.randomized, protocols = excluded.protocols, \
          frames = excluded.frames, last_seen = excluded.last_seen, sensor_id = excluded.sensor_id, \
          words = excluded.words, updated_at = excluded.updated_at, first_seen = CASE WHEN \
-         devices.first_seen < excluded.first_seen THEN devices.first_seen ELSE excluded.first_seen END RETURNING id",
-    )
-    .bind(scene.merged.id_for(record.mac).unwrap_or_else(|| Uuid::new_v4().to_string()))
-    .bind(scene.zone)
-    .bind(record.mac.to_string())
-    .bind(to_json(&record.ips)?)
-    .bind(record.ips.first().copied().map(ip_order))
-    .bind(to_json(&record.vlans)?)
-    .bind(clean(&record.hostname))
-    .bind(clean(&record.vendor))
-    .bind(clean(&record.model))
-    .bind(device_type)
-    .bind(class)
-    .bind(clean(&record.os))
-    .bind(clean(&record.firmware))
-    .bind(clean(&record.serial))
-    .bind(f64::from(record.confidence))
-    .bind(i64::from(record.randomized_mac))
-    .bind(to_json(&record.protocols)?)
-    .bind(i64::try_from(record.frames).unwrap_or(i64::MAX))
-    .bind(record.first_seen.0)
-    .bind(record.last_seen.0)
-    .bind(scene.sensor)
-    .bind(words(record))
-    .bind(scene.at.0)
-    .bind(record.managed.authorized.map(i64::from))
-    .fetch_one(on)
-    .await
-    .doing(DOING)
+         devices.first_seen < excluded.first_seen THEN devices.first_seen ELSE excluded.first_seen END RETURNING id, mac",
+        rows::names(DEVICES),
+        rows::from(on, DEVICES)
+    );
+    let found: Vec<(String, String)> = sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(Value::Array(all).to_string())
+        .fetch_all(on)
+        .await
+        .doing(DOING)?;
+    Ok(found.into_iter().filter_map(|(id, mac)| Some((mac.parse().ok()?, id))).collect())
+}
+
+fn device_row(scene: &Scene<'_>, record: &DeviceRecord) -> Result<Value, StoreError> {
+    let clean = |text: &Option<String>| text.as_ref().map(|t| t.replace('\0', ""));
+    let device_type = record.device_type.map(|t| t.name());
+    // the class follows from the type; a record may know the class alone
+    let class = record.device_type.map(|t| t.class()).or(record.class).map(|c| c.name());
+    Ok(json!([
+        scene.merged.id_for(record.mac).unwrap_or_else(|| Uuid::new_v4().to_string()),
+        scene.zone,
+        record.mac.to_string(),
+        to_json(&record.ips)?,
+        record.ips.first().copied().map(ip_order),
+        to_json(&record.vlans)?,
+        clean(&record.hostname),
+        clean(&record.vendor),
+        clean(&record.model),
+        device_type,
+        class,
+        clean(&record.os),
+        clean(&record.firmware),
+        clean(&record.serial),
+        f64::from(record.confidence),
+        i64::from(record.randomized_mac),
+        to_json(&record.protocols)?,
+        i64::try_from(record.frames).unwrap_or(i64::MAX),
+        record.first_seen.0,
+        record.last_seen.0,
+        scene.sensor,
+        words(record),
+        scene.at.0,
+        record.managed.authorized.map(i64::from),
+    ]))
 }
 
 fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {

@@ -9,10 +9,12 @@ use std::collections::{HashMap, HashSet};
 
 use eyot_contract::{MacAddr, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
 use super::audit::{note, Action, Actor};
+use super::events::Outgoing;
 use super::ingest::{self, Scene};
 use super::{timeline, zones, Doing, Store, StoreError};
 use crate::rules::changes::Kind;
@@ -167,12 +169,20 @@ impl Store {
             absorb(write.on(), one, &survivor.id, merge, by).await?;
         }
         zones::tidy(write.on(), &survivor.id, by).await?;
+        let mut outgoing = Outgoing::begin(write.on()).await?;
+        for one in &devices {
+            outgoing.device_gone(&one.id, &one.mac, Some(&survivor.id), by);
+        }
+        let what = json!({ "merge": merge, "absorbed": devices.iter().map(|d| &d.id).collect::<Vec<_>>() });
+        outgoing.device_now(write.on(), "device.merged", &survivor.id, what, by).await?;
         let names: Vec<_> = devices.iter().map(|d| format!("{} ({})", d.name, d.mac)).collect();
         let detail = names.join(", ");
         let what = (Kind::Merged, detail.as_str());
         timeline::write(write.on(), &survivor.id, &survivor.mac, by.at, what, by.name).await?;
         note(write.on(), by, Action::DevicesMerged, &survivor.name, &detail).await?;
+        outgoing.keep(write.on(), by.at).await?;
         write.commit(DOING).await?;
+        self.counts.forget();
         Ok(MergeOutcome::Done { device, merge })
     }
 
@@ -192,6 +202,7 @@ impl Store {
         .fetch_all(write.on())
         .await
         .doing(doing)?;
+        let mut outgoing = Outgoing::begin(write.on()).await?;
         for (id, zone, mac, survivor, name, kept) in &rows {
             let kept: Kept = serde_json::from_str(kept)
                 .map_err(|source| StoreError::Content { what: "merged device", source })?;
@@ -215,8 +226,14 @@ impl Store {
                 timeline::write(write.on(), survivor, &own, by.at, what, by.name).await?;
                 note(write.on(), by, Action::MergeUndone, &survivors_name, &detail).await?;
             }
+            for one in [id, survivor] {
+                let what = json!({ "merge": merge, "survivor": survivor });
+                outgoing.device_now(write.on(), "device.unmerged", one, what, by).await?;
+            }
         }
+        outgoing.keep(write.on(), by.at).await?;
         write.commit(doing).await?;
+        self.counts.forget();
         Ok(rows.len())
     }
 

@@ -15,17 +15,27 @@ mod access;
 mod activations;
 mod audit;
 mod bundles;
+mod cves;
+mod counts;
 mod decisions;
 mod devices;
 mod engine;
 mod events;
+mod exposure;
 mod findings;
 mod grouping;
 mod ingest;
 mod merged;
+#[cfg(feature = "oidc")]
+mod oidc;
+mod peers;
 mod plans;
 mod preferences;
+mod products;
+mod remote;
+mod rows;
 mod sensors;
+mod software;
 mod tally;
 mod threats;
 mod timeline;
@@ -40,7 +50,8 @@ use std::time::Duration;
 use sqlx::{Any, AnyPool, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use engine::Engine;
+use counts::Counts;
+use engine::{Connected, Engine};
 
 use crate::files::{self, FileError};
 
@@ -48,15 +59,23 @@ pub use access::{User, UserRemoval};
 pub use activations::Activation;
 pub use audit::{Actor, AuditEntry};
 pub use bundles::{Imported, KeptBundle};
+pub use cves::{ListSizes, Portion};
 pub use decisions::{Decisions, MAX_EDITED};
 pub use devices::{Choices, Column, Device, DevicePage, DeviceQuery, Order, Sighting};
 pub use engine::{choose as choose_database, DatabaseError};
 pub use events::Event as ToldEvent;
+pub use exposure::{AffectedDevice, AffectedProduct, ExposureOrder, ExposurePage, ExposureQuery, KeptCve};
 pub use findings::{FindingPage, FindingQuery, Followed, KeptFinding, Status, Suppression, MAX_CHANGED};
 pub use grouping::Grouping;
 pub use merged::{Absorbed, MergeOutcome, MAX_MERGED, MIN_MERGED};
+#[cfg(feature = "oidc")]
+pub use oidc::{Account as OidcAccount, SignIn as OidcSignIn};
+pub use peers::KnownPeer;
 pub use plans::current as current_plan;
+pub use remote::{Place as SettingPlace, SensorSettings};
+pub use products::Matched;
 pub use sensors::{Certificate, NewSensor, Sensor, SensorDeletion, SITE};
+pub use software::{KeptPackage, RolledOut, Rollout, RolloutChange, SensorSoftware};
 pub use tally::Tally;
 pub use threats::{KeptList, ListChange, SensorThreats};
 pub use timeline::{Event, MAX_SHOWN as MAX_EVENTS_SHOWN};
@@ -117,8 +136,11 @@ impl<T> Doing<T> for Result<T, sqlx::Error> {
 #[derive(Clone)]
 pub struct Store {
     pool: AnyPool,
+    /// Where transactions that write begin.
+    writing: AnyPool,
     engine: Engine,
     writer: Arc<Mutex<()>>,
+    counts: Counts,
 }
 
 /// A write transaction, undone unless committed.
@@ -136,7 +158,7 @@ impl Store {
     pub async fn open(folder: &Path) -> Result<Self, StoreError> {
         let absolute = std::path::absolute(folder).map_err(sqlx::Error::Io).doing("finding its folder")?;
         let folder = absolute.as_path();
-        let (pool, engine) = engine::connect(folder).await?;
+        let Connected { pool, writing, engine } = engine::connect(folder).await?;
         let doing = "opening it";
         {
             // two processes that meet a new database must not both create the tables; PostgreSQL's migrations lock
@@ -148,11 +170,12 @@ impl Store {
                 .doing(doing)??;
             MIGRATIONS.run(&pool).await.map_err(StoreError::Migrate)?;
         }
-        Ok(Self { pool, engine, writer: Arc::new(Mutex::new(())) })
+        Ok(Self { pool, writing, engine, writer: Arc::default(), counts: Counts::default() })
     }
 
     /// Closes every connection, folding SQLite's log back into its file.
     pub async fn close(&self) {
+        self.writing.close().await;
         self.pool.close().await;
     }
 
@@ -170,11 +193,11 @@ impl Store {
         match self.engine {
             Engine::Sqlite => {
                 let turn = self.writer.clone().lock_owned().await;
-                let transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.doing(doing)?;
+                let transaction = self.writing.begin_with("BEGIN IMMEDIATE").await.doing(doing)?;
                 Ok(Write { transaction, _turn: Some(turn) })
             }
             Engine::Postgres => {
-                let mut transaction = self.pool.begin().await.doing(doing)?;
+                let mut transaction = self.writing.begin().await.doing(doing)?;
                 sqlx::query(lock).bind(LOCK).execute(&mut *transaction).await.doing(doing)?;
                 Ok(Write { transaction, _turn: None })
             }

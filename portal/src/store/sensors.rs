@@ -49,6 +49,9 @@ pub struct Sensor {
     pub devices: i64,
 }
 
+/// Most sensors that a list offers to choose from.
+const MAX_OFFERED: usize = 500;
+
 /// What became of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SensorDeletion {
@@ -133,6 +136,26 @@ impl Store {
                 .await
                 .doing(doing)?;
         rows.into_iter().map(SensorRow::read).collect()
+    }
+
+    /// Ids and names of sensors to choose from, by name: at most [`MAX_OFFERED`], and this one in any case.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn sensor_names(&self, also: Option<Uuid>) -> Result<Vec<(Uuid, String)>, StoreError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "SELECT id, name FROM (SELECT id, name FROM sensors WHERE deleted_at IS NULL ORDER BY lower(name), id \
+             LIMIT {MAX_OFFERED}) offered UNION SELECT id, name FROM sensors WHERE id = $1 AND deleted_at IS NULL"
+        )))
+        .bind(also.map(|id| id.to_string()))
+        .fetch_all(&self.pool)
+        .await
+        .doing("listing sensors")?;
+        let named = |(id, name): (String, String)| Ok((parse_id(&id)?, name));
+        let mut names: Vec<(Uuid, String)> =
+            rows.into_iter().map(named).collect::<Result<_, StoreError>>()?;
+        names.sort_by_cached_key(|(id, name)| (name.to_lowercase(), *id));
+        Ok(names)
     }
 
     /// One sensor that is not deleted.

@@ -10,7 +10,7 @@ use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
 use super::decisions::locked_of;
-use super::{Doing, Store, StoreError};
+use super::{rows, Doing, Store, StoreError};
 use crate::rules::changes::{changes, Kind, Known};
 
 /// Events kept for one device and day; the last one says that there were more. Over 90 days that is at most 4,500 a device.
@@ -19,9 +19,6 @@ const MAX_EVENTS_A_DAY: i64 = 50;
 pub const MAX_SHOWN: usize = 500;
 /// Events removed in one transaction.
 const REMOVED_AT_ONCE: i64 = 10_000;
-/// Addresses asked for in one statement.
-const AT_ONCE: usize = 500;
-const DAY: i64 = 86_400 * 1_000_000;
 const DOING: &str = "writing what happened to a device";
 
 /// One thing that happened.
@@ -56,40 +53,34 @@ impl Before {
     /// Of the devices with these addresses in a zone.
     pub(super) async fn of(on: &mut AnyConnection, zone: &str, macs: &[MacAddr]) -> Result<Self, StoreError> {
         let mut known = HashMap::with_capacity(macs.len());
-        for some in macs.chunks(AT_ONCE) {
-            let places: Vec<_> = (0..some.len()).map(|at| format!("${}", at + 2)).collect();
-            let text = format!(
-                "SELECT mac, ips, vlans, hostname, vendor, model, type, os, firmware, serial, last_seen, locked \
-                 FROM devices WHERE zone_id = $1 AND mac IN ({})",
-                places.join(", ")
-            );
-            let mut query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(zone);
-            for mac in some {
-                query = query.bind(mac.to_string());
-            }
-            for row in query.fetch_all(&mut *on).await.doing(DOING)? {
-                let text = |name: &str| row.try_get::<Option<String>, _>(name).doing(DOING);
-                let json = |source| StoreError::Content { what: "device", source };
-                let mac: String = row.try_get("mac").doing(DOING)?;
-                let Ok(mac) = mac.parse() else { continue };
-                let texts = [
-                    (Kind::Hostname, text("hostname")?),
-                    (Kind::Vendor, text("vendor")?),
-                    (Kind::Model, text("model")?),
-                    (Kind::Type, text("type")?),
-                    (Kind::Os, text("os")?),
-                    (Kind::Firmware, text("firmware")?),
-                    (Kind::Serial, text("serial")?),
-                ];
-                let one = Known {
-                    ips: serde_json::from_str(&text("ips")?.unwrap_or_default()).map_err(json)?,
-                    vlans: serde_json::from_str(&text("vlans")?.unwrap_or_default()).map_err(json)?,
-                    texts: texts.to_vec(),
-                    last_seen: Timestamp(row.try_get("last_seen").doing(DOING)?),
-                    locked: locked_of(&text("locked")?.unwrap_or_default()),
-                };
-                known.insert(mac, one);
-            }
+        let text = format!(
+            "SELECT mac, ips, vlans, hostname, vendor, model, type, os, firmware, serial, last_seen, locked \
+             FROM devices WHERE zone_id = $1 AND mac IN {}",
+            rows::list(on, 2)
+        );
+        let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(zone).bind(rows::bound(macs));
+        for row in query.fetch_all(&mut *on).await.doing(DOING)? {
+            let text = |name: &str| row.try_get::<Option<String>, _>(name).doing(DOING);
+            let json = |source| StoreError::Content { what: "device", source };
+            let mac: String = row.try_get("mac").doing(DOING)?;
+            let Ok(mac) = mac.parse() else { continue };
+            let texts = [
+                (Kind::Hostname, text("hostname")?),
+                (Kind::Vendor, text("vendor")?),
+                (Kind::Model, text("model")?),
+                (Kind::Type, text("type")?),
+                (Kind::Os, text("os")?),
+                (Kind::Firmware, text("firmware")?),
+                (Kind::Serial, text("serial")?),
+            ];
+            let one = Known {
+                ips: serde_json::from_str(&text("ips")?.unwrap_or_default()).map_err(json)?,
+                vlans: serde_json::from_str(&text("vlans")?.unwrap_or_default()).map_err(json)?,
+                texts: texts.to_vec(),
+                last_seen: Timestamp(row.try_get("last_seen").doing(DOING)?),
+                locked: locked_of(&text("locked")?.unwrap_or_default()),
+            };
+            known.insert(mac, one);
         }
         Ok(Self { known })
     }
@@ -130,13 +121,13 @@ pub(super) async fn write(
     (kind, detail): (Kind, &str),
     actor: &str,
 ) -> Result<(), StoreError> {
-    let day = at.0.div_euclid(DAY) * DAY;
+    let day = at.0.div_euclid(Timestamp::DAY) * Timestamp::DAY;
     let that_day: i64 = sqlx::query_scalar(
         "SELECT COUNT(*) FROM device_events WHERE device_id = $1 AND at >= $2 AND at < $3",
     )
     .bind(device)
     .bind(day)
-    .bind(day + DAY)
+    .bind(day + Timestamp::DAY)
     .fetch_one(&mut *on)
     .await
     .doing(DOING)?;
@@ -188,7 +179,7 @@ impl Store {
     /// The database fails; what was removed before stays so.
     pub async fn remove_old_events(&self, now: Timestamp) -> Result<u64, StoreError> {
         let doing = "removing old events";
-        let before = now.0 - self.retention_days().await? * DAY;
+        let before = now.0 - self.retention_days().await? * Timestamp::DAY;
         let mut removed = 0;
         loop {
             let mut write = self.write(doing).await?;

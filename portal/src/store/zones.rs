@@ -4,10 +4,12 @@
 //! device of the new zone, and what stays behind is put together again from the sensors that remain.
 
 use eyot_contract::DeviceRecord;
+use serde_json::json;
 use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
 use super::audit::{note, Action, Actor};
+use super::events::Outgoing;
 use super::ingest::Scene;
 use super::merged::Merged;
 use super::{ingest, sensors, Doing, Store, StoreError};
@@ -61,6 +63,7 @@ impl Store {
         let Some(before) = self.sensor(id).await? else { return Ok(Edited::NotThere) };
         let id = id.to_string();
         let mut write = self.write(DOING).await?;
+        let mut outgoing = Outgoing::begin(write.on()).await?;
         let mut changes = Vec::new();
         if let Some(name) = edit.name.filter(|n| *n != before.name) {
             let taken: i64 =
@@ -84,12 +87,13 @@ impl Store {
         if let Some(name) = edit.zone.filter(|n| *n != before.zone) {
             let zone = make_zone(write.on(), name).await?;
             set(write.on(), &id, "UPDATE sensors SET zone_id = $1 WHERE id = $2", &zone).await?;
-            move_sightings(write.on(), &id, &zone, by).await?;
+            move_sightings(write.on(), &id, &zone, by, &mut outgoing).await?;
             changes.push(format!("zone: {} → {name}", before.zone));
         }
         if !changes.is_empty() {
             note(write.on(), by, Action::SensorEdited, &before.name, &changes.join("; ")).await?;
         }
+        outgoing.keep(write.on(), by.at).await?;
         write.commit(DOING).await?;
         Ok(Edited::Done)
     }
@@ -119,6 +123,7 @@ async fn move_sightings(
     sensor: &str,
     zone: &str,
     by: Actor<'_>,
+    outgoing: &mut Outgoing,
 ) -> Result<(), StoreError> {
     let rows = sqlx::query("SELECT device_id, record FROM sightings WHERE sensor_id = $1")
         .bind(sensor)
@@ -130,14 +135,23 @@ async fn move_sightings(
         let left: String = row.try_get("device_id").doing(DOING)?;
         let record: String = row.try_get("record").doing(DOING)?;
         let Some(record) = ingest::read_record(&record) else { continue };
-        ingest::keep(on, &scene, &record).await?;
-        tidy(on, &left, by).await?;
+        let (device, _) = ingest::keep(on, &scene, &record).await?;
+        let what = json!({ "sensor": sensor, "from": left });
+        outgoing.device_now(on, "device.moved", &device, what, by).await?;
+        if let Some(mac) = tidy(on, &left, by).await? {
+            outgoing.device_gone(&left, &mac, Some(&device), by);
+        }
     }
     Ok(())
 }
 
-/// Puts a device together again from the sightings it has left, or removes it where there are none.
-pub(super) async fn tidy(on: &mut AnyConnection, device: &str, by: Actor<'_>) -> Result<(), StoreError> {
+/// Puts a device together again from the sightings it has left, or removes it where there are none: the address of one that
+/// was removed.
+pub(super) async fn tidy(
+    on: &mut AnyConnection,
+    device: &str,
+    by: Actor<'_>,
+) -> Result<Option<String>, StoreError> {
     let rows = sqlx::query(
         "SELECT g.sensor_id, g.record, d.zone_id FROM sightings g JOIN devices d ON d.id = g.device_id \
          WHERE g.device_id = $1",
@@ -147,8 +161,11 @@ pub(super) async fn tidy(on: &mut AnyConnection, device: &str, by: Actor<'_>) ->
     .await
     .doing(DOING)?;
     let Some(first) = rows.first() else {
-        sqlx::query("DELETE FROM devices WHERE id = $1").bind(device).execute(on).await.doing(DOING)?;
-        return Ok(());
+        return sqlx::query_scalar("DELETE FROM devices WHERE id = $1 RETURNING mac")
+            .bind(device)
+            .fetch_optional(on)
+            .await
+            .doing(DOING);
     };
     let sensor: String = first.try_get("sensor_id").doing(DOING)?;
     let zone: String = first.try_get("zone_id").doing(DOING)?;
@@ -159,5 +176,5 @@ pub(super) async fn tidy(on: &mut AnyConnection, device: &str, by: Actor<'_>) ->
         let scene = Scene { sensor: &sensor, zone: &zone, alone: false, merged, at: by.at };
         ingest::keep(on, &scene, &record).await?;
     }
-    Ok(())
+    Ok(None)
 }

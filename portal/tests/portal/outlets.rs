@@ -1,106 +1,17 @@
 //! Destinations are told everything, also across failures of theirs and a kill of the portal.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use eyot_contract::{Finding, FindingKind, MacAddr, Severity, Timestamp};
 use ring::hmac;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
-use crate::process::Process;
-use crate::support::{device, own_database, run, Client, Sensor};
-
-/// A portal that is configured to tell, and a sensor of it.
-struct Telling {
-    folder: tempfile::TempDir,
-    config: String,
-    process: Option<Process>,
-    sensor: Sensor,
-}
-
-impl Telling {
-    async fn begin(outlets: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        own_database(folder.path()).await;
-        let config = folder.path().join("portal.toml");
-        std::fs::write(folder.path().join("secret"), "between us\n").unwrap();
-        let outlets = outlets.replace("SECRET", folder.path().join("secret").to_str().unwrap());
-        std::fs::write(&config, outlets).unwrap();
-        let config = config.to_str().unwrap().to_owned();
-        let process = Process::start(folder.path(), &["--config", &config], "");
-        let data = folder.path().to_str().unwrap();
-        let made =
-            run(&["register", "--data", data, "--name", "s", "--subscription", "m", "--format", "json"]);
-        assert!(made.status.success(), "{made:?}");
-        let made: Value = serde_json::from_slice(&made.stdout).unwrap();
-        let anybody = Client::new(process.at, folder.path(), None);
-        let sensor = Sensor::activate(&anybody, folder.path(), made["token"].as_str().unwrap()).await;
-        Self { folder, config, process: Some(process), sensor }
-    }
-
-    /// Kills the portal and starts it again.
-    fn again(&mut self) {
-        if let Some(process) = self.process.take() {
-            process.kill();
-        }
-        let process = Process::start(self.folder.path(), &["--config", &self.config], "");
-        let identity = (self.sensor.certificate.as_str(), self.sensor.key.as_str());
-        self.sensor.client = Client::new(process.at, self.folder.path(), Some(identity));
-        self.process = Some(process);
-    }
-
-    /// Two devices and an alert.
-    async fn report(&self, sequence: u64) {
-        let n = sequence as u32;
-        let mut batch = self.sensor.batch(sequence, vec![device(n * 2, "a"), device(n * 2 + 1, "b")]);
-        batch.findings.push(alert(n));
-        let answer = self.sensor.client.post_json(eyot_contract::path::DEVICES, &batch).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
-    }
-}
-
-fn alert(n: u32) -> Finding {
-    let at = Timestamp(1_790_000_000_000_000);
-    Finding {
-        id: format!("port_scan/{n}"),
-        kind: FindingKind::PortScan,
-        severity: Severity::Medium,
-        mac: Some(MacAddr([0, 0x40, 0, 0, 0, 1])),
-        summary: format!("scan number {n}"),
-        first_seen: at,
-        last_seen: at,
-        count: 1,
-        evidence: Vec::new(),
-    }
-}
-
-/// What came, by number. The same number again must say the same.
-#[derive(Default)]
-struct Heard(BTreeMap<i64, Value>);
-
-impl Heard {
-    fn take(&mut self, told: Value) {
-        let seq = told["seq"].as_i64().unwrap();
-        let before = self.0.insert(seq, told.clone());
-        assert!(before.is_none_or(|before| before == told), "{told}");
-    }
-}
-
-async fn until(what: &str, done: impl Fn() -> bool) {
-    for _ in 0..300 {
-        if done() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("{what} did not come about in half a minute");
-}
+use crate::support::run;
+use crate::telling::{until, Heard, Telling};
 
 #[derive(Clone, Default)]
 struct Hook {
@@ -199,7 +110,9 @@ async fn a_destination_that_makes_no_sense_stops_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("portal.toml");
     for (text, expected) in [
-        ("[[outlets]]\nname = \"x\"\n", "x: exactly one of webhook and syslog is expected"),
+        ("[[outlets]]\nname = \"x\"\n", "x: exactly one of webhook, syslog, email, nats and kafka is expected"),
+        ("[[outlets]]\nname = \"x\"\nnats = { server = \"nats://me:secret@a\" }\n", "x: server: no account in the address"),
+        ("[[outlets]]\nname = \"x\"\nkafka = { brokers = \"a:9092,b\" }\n", "x: brokers: \"b\" is not host:port"),
         ("[[outlets]]\nname = \"x\"\nwebhook = { url = \"http://a.example/\", secret_file = \"s\" }\n", "go over https://"),
         ("[[outlets]]\nname = \"x\"\nsyslog = { server = \"a\" }\n", "server: \"a\" is not"),
         ("[[outlets]]\nname = \"x\"\ncolour = 1\n", "unknown field `colour`"),
