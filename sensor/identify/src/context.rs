@@ -57,7 +57,10 @@ const COMPUTERS: &[&str] = &[
     "Apple",
     "ASUS",
     "BlackBerry",
+    "Clevo",
+    "Compal",
     "Dell",
+    "ECS",
     "Fujitsu",
     "Gigabyte",
     "Honor",
@@ -66,6 +69,7 @@ const COMPUTERS: &[&str] = &[
     "HTC",
     "Huawei",
     "Infinix mobility",
+    "Intel",
     "ITEL Mobile",
     "Lenovo",
     "LG",
@@ -75,6 +79,7 @@ const COMPUTERS: &[&str] = &[
     "Nokia",
     "OnePlus",
     "OPPO",
+    "Quanta",
     "Realme Chongqing Mobile Telecommunications",
     "Samsung",
     "Supermicro",
@@ -175,4 +180,16 @@ fn computers_system(claim: &Claim) -> Option<&'static str> {
     let system = brand::plain(&claim.value);
     let first = system.split(' ').next().filter(|_| telling)?;
     APPLES.iter().chain(OTHERS).copied().find(|known| *known == first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn makers_of_computers_are_spelled_as_the_address_table_has_them() {
+        for maker in COMPUTERS {
+            assert!(oui::is_brand(maker), "nobody called \"{maker}\" owns an address block");
+        }
+    }
 }
