@@ -10,6 +10,8 @@ mod ca;
 pub mod cli;
 mod files;
 mod moments;
+#[cfg(feature = "oidc")]
+mod oidc;
 mod outlets;
 mod pages;
 mod portal;

@@ -64,12 +64,17 @@ pub struct Portal {
     pub identity: Identity,
     /// Folder of the sensor's packages, for machines of people's own.
     pub packages: PathBuf,
+    /// The minisign key that software for sensors is signed with, if one is configured.
+    pub software_key: Option<String>,
     /// What of them was read.
     pub offered: Packages,
     /// What sensors are given to compare with.
     pub threats: Threats,
     /// What is counted.
     pub metrics: Metrics,
+    /// Where people can sign in besides here.
+    #[cfg(feature = "oidc")]
+    pub oidc: Option<crate::oidc::Provider>,
 }
 
 impl Portal {
@@ -106,9 +111,12 @@ impl Portal {
             store,
             identity,
             packages,
+            software_key: None,
             offered: Packages::default(),
             threats: Threats::default(),
             metrics: Metrics::default(),
+            #[cfg(feature = "oidc")]
+            oidc: None,
         })
     }
 
@@ -147,6 +155,14 @@ impl Portal {
         let pin = ServerCertificate::key_pin(&self.folder)?;
         let address = &self.identity.address;
         Some(format!("curl -fsSk --pinnedpubkey '{pin}' {address}/install | sudo sh -s -- --token '{token}'"))
+    }
+
+    /// What the OpenID provider is called, if there is one.
+    pub fn provider(&self) -> Option<&str> {
+        #[cfg(feature = "oidc")]
+        return self.oidc.as_ref().map(|provider| provider.settings.title.as_str());
+        #[cfg(not(feature = "oidc"))]
+        None
     }
 
     /// Whether this is the set-up secret.

@@ -64,6 +64,13 @@ pub enum Body {
     },
     /// A text.
     Text,
+    /// A form with files (multipart/form-data).
+    Form {
+        /// Its schema.
+        schema: Describe,
+    },
+    /// A file as it is.
+    Bytes,
 }
 
 /// What the API's document says.
@@ -159,6 +166,16 @@ impl Route {
     /// With a text.
     pub fn taking_text(self) -> Self {
         self.carrying(Body::Text)
+    }
+
+    /// With a file.
+    pub fn taking_bytes(self) -> Self {
+        self.carrying(Body::Bytes)
+    }
+
+    /// With a form that holds files.
+    pub fn taking_form<F: JsonSchema>(self) -> Self {
+        self.carrying(Body::Form { schema: describe::<F> })
     }
 
     fn carrying(mut self, body: Body) -> Self {

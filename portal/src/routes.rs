@@ -17,6 +17,9 @@ const MAX_BATCH_BODY: usize = eyot_contract::MAX_BATCH_DEVICES * 16 * 1024;
 /// Largest list of managed endpoints or of threats, in bytes: some half a million rows.
 const MAX_LIST_BODY: usize = 32 * 1024 * 1024;
 
+/// Largest settings for sensors, in bytes: a thousand subnets and a name for every VLAN.
+const MAX_SETTINGS_BODY: usize = 1024 * 1024;
+
 macro_rules! methods {
     ($($name:ident = $method:ident;)+) => {$(
         fn $name<H, T>(who: Who, path: &'static str, handler: H) -> Route
@@ -50,6 +53,9 @@ fn machines() -> Vec<Route> {
         post(Anybody, path::ENROL, api::enrol),
         post(Sensor, path::RENEW, api::renew),
         post(Sensor, path::THREATS, api::threats::part),
+        post(Sensor, path::SETTINGS, api::remote::ask),
+        post(Sensor, path::SOFTWARE, api::software::ask),
+        get(Sensor, "/api/v1/sensor/software/{file}", api::software::fetch),
         post(Sensor, path::DEVICES, api::devices::take).up_to(MAX_BATCH_BODY),
         post(Sensor, path::HEALTH, api::health).up_to(MAX_HEALTH_BODY),
         get(Anybody, "/install", api::install::script),
@@ -58,7 +64,20 @@ fn machines() -> Vec<Route> {
 }
 
 fn programs() -> Vec<Route> {
-    [sensors(), devices(), plans(), findings(), threats(), access()].into_iter().flatten().collect()
+    [
+        sensors(),
+        devices(),
+        plans(),
+        findings(),
+        vulnerabilities(),
+        threats(),
+        settings(),
+        software(),
+        access(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn sensors() -> Vec<Route> {
@@ -100,6 +119,8 @@ fn devices() -> Vec<Route> {
             .gives::<OneDevice>("One device with its evidence and what each sensor says"),
         get(Viewer, "/api/v1/devices/{id}/timeline", merge::timeline)
             .gives::<merge::Timeline>("What happened to a device, newest first"),
+        get(Viewer, "/api/v1/devices/{id}/peers", api::peers::list)
+            .gives::<Vec<api::peers::PeerView>>("Whom a device sends to, the most bytes first"),
         get(Viewer, "/api/v1/devices/{id}/merged", merge::merged)
             .gives::<Vec<merge::AbsorbedView>>("What was merged into a device"),
         post(Changer, "/api/v1/devices/merge", merge::merge)
@@ -107,6 +128,13 @@ fn devices() -> Vec<Route> {
             .taking::<merge::Merge>(),
         delete(Changer, "/api/v1/merges/{id}", merge::undo)
             .gives::<merge::Undone>("Undo a merge: each device stands by itself again"),
+        get(Viewer, "/api/v1/views", api::views::list).gives::<Vec<api::views::ViewView>>(
+            "The saved views of the inventory: one's own and shared ones",
+        ),
+        post(Viewer, "/api/v1/views", api::views::keep)
+            .makes::<api::views::Kept>("Save a view; one's own of the same name is replaced")
+            .taking::<api::views::Wanted>(),
+        delete(Viewer, "/api/v1/views/{id}", api::views::remove).does("Remove a view"),
         get(Viewer, "/api/v1/retention", decide::retention)
             .gives::<Retention>("How long unseen devices are kept"),
         put(Changer, "/api/v1/retention", decide::set_retention)
@@ -155,6 +183,26 @@ fn findings() -> Vec<Route> {
     ]
 }
 
+fn vulnerabilities() -> Vec<Route> {
+    use api::vulnerabilities::{self as at, Asked, DeviceCve, Imported, OneVulnerability, Vulnerabilities};
+    use Who::{Changer, Viewer};
+    vec![
+        get(Viewer, "/api/v1/vulnerabilities", at::list)
+            .gives::<Vulnerabilities>("List the vulnerabilities that devices have")
+            .asking::<Asked>(),
+        post(Changer, "/api/v1/vulnerabilities", at::upload)
+            .up_to(at::MAX_UPLOAD)
+            .gives::<Imported>(
+                "Import NVD's CVE list (JSON 2.0) or CISA's exploited ones (JSON, CSV), also as gzip",
+            )
+            .taking_bytes(),
+        get(Viewer, "/api/v1/vulnerabilities/{cve}", at::one)
+            .gives::<OneVulnerability>("One vulnerability, and what has it"),
+        get(Viewer, "/api/v1/devices/{id}/vulnerabilities", at::of_device)
+            .gives::<Vec<DeviceCve>>("The vulnerabilities of a device, the most urgent first"),
+    ]
+}
+
 fn threats() -> Vec<Route> {
     use api::threats::{self as at, Kept, Lists, Switch};
     use Who::{Changer, Viewer};
@@ -169,6 +217,39 @@ fn threats() -> Vec<Route> {
             .does("Turn a threat list on or off")
             .taking::<Switch>(),
         delete(Changer, "/api/v1/threat-lists/{name}", at::remove).does("Remove a threat list"),
+    ]
+}
+
+fn settings() -> Vec<Route> {
+    use api::remote::{self as at, Settings, Wanted};
+    use Who::{Changer, Viewer};
+    vec![
+        get(Viewer, "/api/v1/settings", at::list)
+            .gives::<Settings>("Settings for sensors, and which of them each sensor has"),
+        put(Changer, "/api/v1/settings/{scope}/{target}", at::put)
+            .up_to(MAX_SETTINGS_BODY)
+            .does("Set what holds at a site, a zone or a sensor, in the place of what did")
+            .taking::<Wanted>(),
+    ]
+}
+
+fn software() -> Vec<Route> {
+    use api::software::{self as at, Kept, Software, Upload, Wanted};
+    use Who::{Changer, Viewer};
+    vec![
+        get(Viewer, "/api/v1/software", at::list)
+            .gives::<Software>("Software for sensors, what zones are to have, and how far each sensor is"),
+        post(Changer, "/api/v1/software", at::upload)
+            .up_to(at::MAX_UPLOAD)
+            .makes::<Kept>("Upload a package with its signature")
+            .taking_form::<Upload>(),
+        delete(Changer, "/api/v1/software/{file}", at::remove).does("Remove a package"),
+        put(Changer, "/api/v1/rollouts/{zone}", at::roll_out)
+            .does("Roll a version out to a zone")
+            .taking::<Wanted>(),
+        post(Changer, "/api/v1/rollouts/{zone}/back", at::roll_back)
+            .does("Roll a zone back to the version before"),
+        delete(Changer, "/api/v1/rollouts/{zone}", at::end).does("Leave a zone's sensors as they are"),
     ]
 }
 
@@ -205,6 +286,10 @@ fn people() -> Vec<Route> {
         get(Anybody, "/login", pages::login::show),
         post(Anybody, "/login", pages::login::sign_in),
         post(Anybody, "/logout", pages::login::sign_out),
+        #[cfg(feature = "oidc")]
+        get(Anybody, "/login/oidc", pages::oidc::begin),
+        #[cfg(feature = "oidc")]
+        get(Anybody, "/login/oidc/callback", pages::oidc::end),
         get(Anybody, "/setup", pages::login::show_setup),
         post(Anybody, "/setup", pages::login::set_up),
         get(Viewer, "/getting-started", pages::getting_started::show),
@@ -228,6 +313,7 @@ fn people() -> Vec<Route> {
         post(Viewer, "/devices/columns", pages::inventory::choose_columns),
         get(Viewer, "/devices/{id}", pages::device::one),
         get(Viewer, "/devices/{id}/timeline", pages::timeline::show),
+        get(Viewer, "/devices/{id}/map", pages::map::show),
         get(Viewer, "/alerts", pages::findings::alerts),
         post(Changer, "/alerts/work", pages::findings::work),
         get(Viewer, "/alerts/suppressions", pages::findings::suppressions),
@@ -235,9 +321,18 @@ fn people() -> Vec<Route> {
         post(Changer, "/alerts/suppressions/remove", pages::findings::unsuppress),
         get(Viewer, "/alerts/{id}", pages::findings::one),
         get(Viewer, "/recommendations", pages::findings::recommendations),
+        get(Viewer, "/vulnerabilities", pages::vulnerabilities::list),
+        post(Changer, "/vulnerabilities", pages::vulnerabilities::upload)
+            .up_to(api::vulnerabilities::MAX_UPLOAD),
+        get(Viewer, "/vulnerabilities/{cve}", pages::vulnerabilities::one),
         get(Viewer, "/threats", pages::threats::show),
         post(Changer, "/threats", pages::threats::upload).up_to(MAX_LIST_BODY),
         post(Changer, "/threats/change", pages::threats::change),
+        get(Viewer, "/settings", pages::remote::show),
+        post(Changer, "/settings", pages::remote::change).up_to(MAX_SETTINGS_BODY),
+        get(Viewer, "/software", pages::software::show),
+        post(Changer, "/software", pages::software::upload).up_to(api::software::MAX_UPLOAD),
+        post(Changer, "/software/change", pages::software::change),
         get(Viewer, "/plans", pages::plans::show),
         post(Pricer, "/plans", pages::plans::add),
         post(Pricer, "/plans/cancel", pages::plans::cancel),

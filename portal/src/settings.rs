@@ -10,6 +10,7 @@ use crate::address::PortalAddress;
 use crate::files::{self, FileError};
 use crate::outlets::{self, Destination};
 use crate::portal::DATA;
+use crate::rules::software;
 
 /// Where the server listens unless told otherwise: every address, the port that networks let through.
 pub const LISTEN: &str = "0.0.0.0:443";
@@ -31,10 +32,15 @@ pub struct Written {
     pub names: Option<Vec<String>>,
     /// Folder of the sensor's packages, for machines of people's own.
     pub packages: Option<PathBuf>,
+    /// The minisign public key that software for sensors is signed with.
+    pub software_key: Option<String>,
     /// `postgres://user[:password]@host[:port]/database`, instead of SQLite in the data folder.
     pub database: Option<String>,
     /// Who is told what changes.
     pub outlets: Option<Vec<outlets::Written>>,
+    /// An OpenID provider for people to sign in with.
+    #[cfg(feature = "oidc")]
+    pub oidc: Option<crate::oidc::Written>,
 }
 
 impl std::fmt::Debug for Written {
@@ -61,8 +67,13 @@ pub struct Settings {
     pub names: Vec<String>,
     /// Folder of the sensor's packages; else `packages` below the data folder.
     pub packages: Option<PathBuf>,
+    /// The minisign public key that software for sensors is signed with.
+    pub software_key: Option<String>,
     /// Who is told what changes.
     pub outlets: Vec<Destination>,
+    /// An OpenID provider for people to sign in with.
+    #[cfg(feature = "oidc")]
+    pub oidc: Option<crate::oidc::Settings>,
 }
 
 /// Why settings cannot be used.
@@ -113,7 +124,8 @@ impl Written {
     fn parse(path: &Path, text: &str) -> Result<Self, SettingsError> {
         toml::from_str(text).map_err(|e| SettingsError::Syntax {
             path: path.to_owned(),
-            reason: e.to_string().trim_end().to_owned(),
+            // its own words would repeat the line, which may hold a secret
+            reason: format!("line {}: {}", line_of(text, e.span().map_or(0, |span| span.start)), e.message()),
         })
     }
 
@@ -125,8 +137,11 @@ impl Written {
             address: self.address.or(weaker.address),
             names: self.names.or(weaker.names),
             packages: self.packages.or(weaker.packages),
+            software_key: self.software_key.or(weaker.software_key),
             database: self.database.or(weaker.database),
             outlets: self.outlets.or(weaker.outlets),
+            #[cfg(feature = "oidc")]
+            oidc: self.oidc.or(weaker.oidc),
         }
     }
 
@@ -159,15 +174,26 @@ impl Written {
             }
             outlets.push(destination);
         }
+        if let Some(key) = &self.software_key {
+            software::key(key).map_err(|e| value("software_key")(e.to_string()))?;
+        }
         Ok(Settings {
             data: self.data.unwrap_or_else(|| DATA.into()),
             listen,
             address,
             names,
             packages: self.packages,
+            software_key: self.software_key,
             outlets,
+            #[cfg(feature = "oidc")]
+            oidc: self.oidc.map(|written| written.mean().map_err(value("oidc"))).transpose()?,
         })
     }
+}
+
+/// The line, from 1, that holds this byte.
+fn line_of(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::App;
 use crate::ca::ServerCertificate;
+use crate::rules::software::named;
 
 const SCRIPT: &str = include_str!("../../assets/install.sh");
 /// Largest package kept in memory, in bytes; the sensor's has some ten million.
@@ -84,7 +85,7 @@ impl Packages {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let Ok(name) = entry.file_name().into_string() else { continue };
             let Ok(about) = entry.metadata() else { continue };
-            if !is_package(&name) || !about.is_file() || about.len() > MAX_PACKAGE_BYTES {
+            if named(&name).is_none() || !about.is_file() || about.len() > MAX_PACKAGE_BYTES {
                 continue;
             }
             let version = (about.len(), about.modified().ok());
@@ -111,15 +112,6 @@ impl Packages {
     }
 }
 
-/// `eyot-sensor_VERSION_ARCHITECTURE.deb`, in letters that mean nothing to a shell or a path.
-fn is_package(name: &str) -> bool {
-    let plain = |t: &str| {
-        !t.is_empty() && t.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '~' | '-'))
-    };
-    let parts = name.strip_suffix(".deb").map(|n| n.split('_').collect::<Vec<_>>());
-    matches!(parts.as_deref(), Some(["eyot-sensor", version, architecture]) if plain(version) && plain(architecture))
-}
-
 /// Sorts versions as people count: 0.9 before 0.10, and 1.0~rc1 before 1.0.
 fn order(name: &str) -> Vec<(i8, u64, String)> {
     let mut parts: Vec<(i8, u64, String)> = Vec::new();
@@ -143,23 +135,6 @@ fn order(name: &str) -> Vec<(i8, u64, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_plain() {
-        for good in ["eyot-sensor_0.1.0_amd64.deb", "eyot-sensor_1.0~rc1+b2-1_arm64.deb"] {
-            assert!(is_package(good), "{good}");
-        }
-        for bad in [
-            "eyot-portal_0.1.0_amd64.deb",
-            "eyot-sensor_0.1.0_amd64.deb.tmp",
-            "eyot-sensor_0'1_amd64.deb",
-            "eyot-sensor_../x_amd64.deb",
-            "eyot-sensor_0.1.0.deb",
-            ".deb",
-        ] {
-            assert!(!is_package(bad), "{bad}");
-        }
-    }
 
     #[test]
     fn versions_are_in_peoples_order() {

@@ -13,11 +13,16 @@ mod json;
 pub mod merges;
 pub mod metrics;
 pub mod openapi;
+pub mod peers;
 pub mod plans;
+pub mod remote;
 mod schema;
 pub mod sensors;
+pub mod software;
 pub mod threats;
 mod told;
+pub mod views;
+pub mod vulnerabilities;
 
 use std::sync::Arc;
 
@@ -35,9 +40,9 @@ use crate::portal::Portal;
 use crate::rules;
 use crate::store::StoreError;
 
-pub use guard::{session_cookie, Admitter, Changer, Person, Pricer, Sensor, Viewer, SESSION_COOKIE};
+pub use guard::{cookie, session_cookie, Admitter, Changer, Person, Pricer, Sensor, Viewer, SESSION_COOKIE};
 pub use json::Json;
-pub use schema::{Address, FindingProof, Moment, Record, Report, Standing};
+pub use schema::{Address, File, FindingProof, Moment, Record, Report, Standing};
 pub use told::Told;
 
 /// What every handler is given.

@@ -104,6 +104,14 @@ fn operation_of(
             let content = json!({ "application/json": { "schema": schema(taken) } });
             described["requestBody"] = json!({ "required": required, "content": content });
         }
+        Body::Bytes => {
+            let content = json!({ "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } });
+            described["requestBody"] = json!({ "required": true, "content": content });
+        }
+        Body::Form { schema } => {
+            let content = json!({ "multipart/form-data": { "schema": schema(taken) } });
+            described["requestBody"] = json!({ "required": true, "content": content });
+        }
         Body::Text => {
             let content = json!({ "text/plain": { "schema": { "type": "string" } } });
             described["requestBody"] = json!({ "required": true, "content": content });

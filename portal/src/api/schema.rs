@@ -32,6 +32,8 @@ schemas! {
     Moment => json_schema!({ "type": "string", "format": "date-time" });
     /// A hardware address, `00:50:56:01:02:03`.
     Address => json_schema!({ "type": "string", "pattern": "^[0-9a-f]{2}(:[0-9a-f]{2}){5}$" });
+    /// A file of a form.
+    File => json_schema!({ "type": "string", "contentMediaType": "application/octet-stream" });
     /// How well a sensor does.
     Standing => json_schema!({ "type": "string", "enum": ["healthy", "warning", "critical"] });
     /// A piece of a finding's evidence.

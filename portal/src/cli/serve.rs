@@ -8,6 +8,8 @@ use tokio::signal::unix::{signal, SignalKind};
 
 use super::Data;
 use crate::address::PortalAddress;
+#[cfg(feature = "oidc")]
+use crate::oidc::Provider;
 use crate::portal::Portal;
 use crate::server::Server;
 use crate::settings::{Written, CONFIG};
@@ -18,7 +20,7 @@ use crate::store::choose_database;
     after_help = "Example:\n  eyot-portal serve --data ./portal --listen 127.0.0.1:8443 --address https://localhost:8443\n\n\
     The configuration file is TOML with any of the keys data, listen, address, database (texts) and names (a list of further \
     host names or addresses for the server's certificate), and [[outlets]] tables: who is told of alerts and changes \
-    (docs/outlets.md). The command line wins over it. The address is needed once; \
+    (docs/outlets.md), and a table [oidc]: an OpenID provider to sign in with (docs/sign-in.md). The command line wins over it. The address is needed once; \
     the data folder remembers it."
 )]
 pub(super) struct Serve {
@@ -60,8 +62,7 @@ impl Serve {
             None => Written::read_if_there(CONFIG.as_ref())?,
         };
         let Self { data, listen, address, db: database, .. } = self;
-        let written = Written { data, listen, address, names: None, packages: None, database, outlets: None }
-            .over(file);
+        let written = Written { data, listen, address, database, ..Written::default() }.over(file);
         let database = written.database.clone();
         let settings = written.mean()?;
         if let Some(url) = database {
@@ -70,6 +71,11 @@ impl Serve {
         let mut portal = Portal::open_or_create(&settings.data, settings.address.as_ref()).await?;
         if let Some(folder) = settings.packages {
             portal.packages = folder;
+        }
+        portal.software_key = settings.software_key;
+        #[cfg(feature = "oidc")]
+        if let Some(oidc) = settings.oidc {
+            portal.oidc = Some(Provider::new(oidc, &portal.identity.address.to_string()));
         }
         tracing::info!(
             data = %settings.data.display(), listen = %settings.listen, address = %portal.identity.address,

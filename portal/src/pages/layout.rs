@@ -17,8 +17,14 @@ pub enum Place {
     Alerts,
     /// What should be changed.
     Recommendations,
+    /// What is known to be wrong with what there is.
+    Vulnerabilities,
     /// What sensors compare with.
     Threats,
+    /// What sensors are told to do.
+    Settings,
+    /// What sensors are to run.
+    Software,
     /// What is committed to.
     Plans,
     /// Who changed what.
@@ -27,13 +33,16 @@ pub enum Place {
     Elsewhere,
 }
 
-const PLACES: [(Place, &str, &str); 8] = [
+const PLACES: [(Place, &str, &str); 11] = [
     (Place::GettingStarted, "/getting-started", "Getting started"),
     (Place::Sensors, "/sensors", "Sites and sensors"),
     (Place::Devices, "/devices", "Device inventory"),
     (Place::Alerts, "/alerts", "Alerts"),
     (Place::Recommendations, "/recommendations", "Recommendations"),
+    (Place::Vulnerabilities, "/vulnerabilities", "Vulnerabilities"),
     (Place::Threats, "/threats", "Threat lists"),
+    (Place::Settings, "/settings", "Sensor settings"),
+    (Place::Software, "/software", "Software"),
     (Place::Plans, "/plans", "Plans and pricing"),
     (Place::Audit, "/audit", "Audit log"),
 ];

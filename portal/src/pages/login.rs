@@ -30,7 +30,7 @@ pub const MAX_USER_CHARS: usize = 64;
 #[derive(Deserialize)]
 pub struct Next {
     #[serde(default)]
-    next: String,
+    pub(super) next: String,
 }
 
 /// The sign-in form.
@@ -59,7 +59,7 @@ pub async fn show(State(portal): App, Query(next): Query<Next>) -> Result<Respon
     if portal.store.user_count().await? == 0 {
         return Ok(Redirect::to("/setup").into_response());
     }
-    Ok(form("", &next.next, None).into_response())
+    Ok(form(&portal, "", &next.next, None).into_response())
 }
 
 /// `POST /login`.
@@ -82,7 +82,7 @@ pub async fn sign_in(State(portal): App, Form(given): Form<SignIn>) -> Result<Re
         None => "The name or the password is wrong.",
     };
     tracing::warn!(name = cut(&given.name), "sign-in refused");
-    Ok((StatusCode::FORBIDDEN, form(&given.name, &given.next, Some(reason))).into_response())
+    Ok((StatusCode::FORBIDDEN, form(&portal, &given.name, &given.next, Some(reason))).into_response())
 }
 
 /// `POST /logout`.
@@ -163,15 +163,24 @@ pub fn checked_name(name: &str) -> Result<(), String> {
     }
 }
 
+/// Opens a session; the cookie that carries it, or none where there are no random bytes.
+///
+/// # Errors
+/// The store fails.
+pub(super) async fn opened(portal: &Portal, user: &str, now: Timestamp) -> Result<Option<String>, Failed> {
+    let Ok(session) = secret::new_text() else { return Ok(None) };
+    portal.store.open_session(user, &secret::hash(session.as_bytes()), now).await?;
+    Ok(Some(cookie(&session, 86_400)))
+}
+
 async fn open(portal: &Arc<Portal>, user: &str, next: &str, now: Timestamp) -> Result<Response, Failed> {
-    let Ok(session) = secret::new_text() else {
+    let Some(cookie) = opened(portal, user, now).await? else {
         let text = "The operating system gave no random bytes.";
         let refusal = super::refusal(None, StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong", text);
         return Ok(refusal);
     };
-    portal.store.open_session(user, &secret::hash(session.as_bytes()), now).await?;
     let next = if link::is_local(next) { next } else { "/" };
-    Ok(([(header::SET_COOKIE, cookie(&session, 86_400))], Redirect::to(next)).into_response())
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response())
 }
 
 fn cookie(value: &str, seconds: u32) -> String {
@@ -203,7 +212,7 @@ fn cut(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(MAX_USER_CHARS).collect()
 }
 
-fn form(name: &str, next: &str, reason: Option<&str>) -> Markup {
+fn form(portal: &Portal, name: &str, next: &str, reason: Option<&str>) -> Markup {
     let body = html! {
         section.card.narrow {
             h1 { "Sign in" }
@@ -215,6 +224,9 @@ fn form(name: &str, next: &str, reason: Option<&str>) -> Markup {
                 label for="password" { "Password" }
                 input #password type="password" name="password" autocomplete="current-password" required;
                 button type="submit" { "Sign in" }
+            }
+            @if let Some(provider) = portal.provider() {
+                p { a href=(link::with_query("/login/oidc", [("next", next.to_owned())])) { "Sign in with " (provider) } }
             }
         }
     };

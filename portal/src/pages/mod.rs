@@ -17,13 +17,19 @@ mod label;
 mod layout;
 pub mod link;
 pub mod login;
+pub mod map;
 pub mod merges;
+#[cfg(feature = "oidc")]
+pub mod oidc;
 pub mod plans;
+pub mod remote;
 pub mod sensors;
+pub mod software;
 mod table;
 pub mod threats;
 pub mod timeline;
 pub mod views;
+pub mod vulnerabilities;
 
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
@@ -58,7 +64,7 @@ impl IntoResponse for Failed {
 /// # Errors
 /// The store fails.
 pub async fn first(State(portal): App, _: Viewer) -> Result<Redirect, Failed> {
-    let place = if portal.store.sensors().await?.is_empty() { "/getting-started" } else { "/sensors" };
+    let place = if portal.store.sensor_names(None).await?.is_empty() { "/getting-started" } else { "/sensors" };
     Ok(Redirect::to(place))
 }
 

@@ -118,7 +118,7 @@ impl Store {
         let doing = "changing a password";
         let mut write = self.write(doing).await?;
         let done =
-            sqlx::query("UPDATE users SET password = $1, failures = 0, locked_until = NULL WHERE name = $2")
+            sqlx::query("UPDATE users SET password = $1, failures = 0, locked_until = NULL WHERE name = $2 AND subject IS NULL")
                 .bind(password_hash)
                 .bind(name)
                 .execute(write.on())

@@ -64,6 +64,16 @@ actions! {
     ThreatListSwitched = "threat_list.switched", "Threat list switched";
     /// A threat list was removed.
     ThreatListRemoved = "threat_list.removed", "Threat list removed";
+    /// Settings for sensors were changed.
+    SettingsChanged = "settings.changed", "Sensor settings changed";
+    /// A list of vulnerabilities was imported.
+    VulnerabilitiesImported = "vulnerabilities.imported", "Vulnerability list imported";
+    /// A package of software was uploaded.
+    SoftwareAdded = "software.added", "Software uploaded";
+    /// A package of software was removed.
+    SoftwareRemoved = "software.removed", "Software removed";
+    /// What a zone is to have was decided.
+    RolloutChanged = "software.rollout_changed", "Roll-out changed";
     /// Somebody set a device's attributes.
     DeviceEdited = "device.edited", "Device edited";
     /// Devices were merged into one.
@@ -86,6 +96,8 @@ actions! {
     UserRemoved = "user.removed", "Account removed";
     /// An account got another password.
     PasswordChanged = "user.password_changed", "Password changed";
+    /// An account's role was changed.
+    RoleChanged = "user.role_changed", "Role changed";
     /// Somebody signed in.
     SignedIn = "user.signed_in", "Signed in";
     /// Wrong passwords locked an account.

@@ -147,7 +147,9 @@ async fn no_address_takes_more_than_its_limit() {
         .filter(|r| r.method == Method::POST || r.method == Method::PUT || r.method == Method::PATCH)
     {
         let kind = match route.path {
-            "/threats" | "/plans/managed" | "/bundles" => "multipart/form-data; boundary=x",
+            "/threats" | "/plans/managed" | "/bundles" | "/software" | "/api/v1/software" => {
+                "multipart/form-data; boundary=x"
+            }
             path if !path.starts_with("/api/") => "application/x-www-form-urlencoded",
             _ => "application/json",
         };
@@ -172,7 +174,7 @@ async fn no_address_takes_more_than_its_limit() {
             // they read no body
             "/logout" => ["303"].contains(&status.as_str()),
             path if path.ends_with("/activation") && !path.starts_with("/api/") => true,
-            path if path.ends_with("/undo") || path.ends_with("/delete") => true,
+            path if path.ends_with("/undo") || path.ends_with("/delete") || path.ends_with("/back") => true,
             _ => ["413", "422", "400"].contains(&status.as_str()),
         };
         assert!(fits, "{} {}: {status}", route.method, route.path);
