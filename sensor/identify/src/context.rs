@@ -50,44 +50,6 @@ const APPLES: &[&str] = &["macos", "ios", "ipados", "darwin"];
 const KINDS: &[&str] =
     &["workstation", "laptop", "mobile_phone", "tablet", "server", "hypervisor", "virtual_machine"];
 
-/// Makers, as `data/oui.txt` has them, most of whose addresses are in computers and telephones. Those who also make the things
-/// of other makers' clouds under brands of their own are not among them.
-const COMPUTERS: &[&str] = &[
-    "Acer",
-    "Apple",
-    "ASUS",
-    "BlackBerry",
-    "Clevo",
-    "Compal",
-    "Dell",
-    "ECS",
-    "Fujitsu",
-    "Gigabyte",
-    "Honor",
-    "HP",
-    "HPE",
-    "HTC",
-    "Huawei",
-    "Infinix mobility",
-    "Intel",
-    "ITEL Mobile",
-    "Lenovo",
-    "LG",
-    "Microsoft",
-    "Motorola",
-    "MSI",
-    "Nokia",
-    "OnePlus",
-    "OPPO",
-    "Quanta",
-    "Realme Chongqing Mobile Telecommunications",
-    "Samsung",
-    "Supermicro",
-    "TECNO",
-    "vivo",
-    "ZTE",
-];
-
 /// Lowers the claims that the situation makes doubtful.
 pub fn weigh(mac: MacAddr, facts: &[Fact], claims: &mut [Claim]) {
     let passes_on = passes_on(mac, facts);
@@ -126,7 +88,7 @@ pub fn weigh(mac: MacAddr, facts: &[Fact], claims: &mut [Claim]) {
 /// Rules about clouds that are none of the address's maker, if that is one of computers and telephones: what asks for them
 /// is most likely somebody's program.
 fn programs(mac: MacAddr, claims: &[Claim]) -> BTreeSet<String> {
-    let Some(maker) = oui::vendor_of(mac).filter(|brand| COMPUTERS.contains(brand)) else {
+    let Some(maker) = oui::vendor_of(mac).filter(|brand| oui::makes_computers(brand)) else {
         return BTreeSet::new();
     };
     let of_clouds = || claims.iter().filter(|c| CLOUD.contains(&c.source));
@@ -180,16 +142,4 @@ fn computers_system(claim: &Claim) -> Option<&'static str> {
     let system = brand::plain(&claim.value);
     let first = system.split(' ').next().filter(|_| telling)?;
     APPLES.iter().chain(OTHERS).copied().find(|known| *known == first)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn makers_of_computers_are_spelled_as_the_address_table_has_them() {
-        for maker in COMPUTERS {
-            assert!(oui::is_brand(maker), "nobody called \"{maker}\" owns an address block");
-        }
-    }
 }

@@ -10,6 +10,7 @@ use eyot_contract::MacAddr;
 
 const ASSIGNMENTS: &str = include_str!("../data/oui.txt");
 const MODULES: &str = include_str!("../data/modules.txt");
+const COMPUTERS: &str = include_str!("../data/computers.txt");
 const VIRTUAL: &str = include_str!("../data/virtual.tsv");
 
 /// Prefix lengths in hexadecimal digits, longest first.
@@ -34,6 +35,12 @@ pub fn vendor_of(mac: MacAddr) -> Option<&'static str> {
 pub fn is_module_maker(brand: &str) -> bool {
     static MAKERS: OnceLock<HashSet<&'static str>> = OnceLock::new();
     MAKERS.get_or_init(|| lines(MODULES).collect()).contains(brand)
+}
+
+/// Whether most addresses of a brand, as [`vendor_of`] spells it, are in computers and telephones.
+pub fn makes_computers(brand: &str) -> bool {
+    static MAKERS: OnceLock<HashSet<&'static str>> = OnceLock::new();
+    MAKERS.get_or_init(|| lines(COMPUTERS).collect()).contains(brand)
 }
 
 /// Whether anything is assigned to a brand of that name, whatever its case.
@@ -146,6 +153,9 @@ mod tests {
         }
         for brand in lines(MODULES) {
             assert!(table.brands.contains(&brand), "{brand} makes modules but owns no prefix");
+        }
+        for brand in lines(COMPUTERS) {
+            assert!(table.brands.contains(&brand), "{brand} makes computers but owns no prefix");
         }
     }
 
