@@ -16,6 +16,11 @@ pub fn cell(at: Timestamp) -> String {
     date.and_then(|d| d.format(form).ok()).unwrap_or_else(|| at.to_string())
 }
 
+/// `2026-11-24`.
+pub fn day(at: Timestamp) -> String {
+    cell(at).chars().take(10).collect()
+}
+
 /// `just now`, `5 minutes ago`, `in 13 days`: the largest unit that gives at least one.
 pub fn relative(at: Timestamp, now: Timestamp) -> String {
     let seconds = (now.0 - at.0) / 1_000_000;

@@ -189,6 +189,41 @@ await step("search and filter; CSV and JSON of what is filtered", async () => {
   await look("device");
 });
 
+await step("whom a device sends to is drawn, and the table leads to the peer's own page", async () => {
+  await to("/devices?search=axis");
+  await page.locator("tbody th a").click();
+  const own = page.url();
+  await eventually(`${new URL(own).pathname}/map`, async () => (await page.locator("svg.map line").count()) > 0);
+  assert.equal(await page.locator("svg.map line").count(), Math.min(12, await page.locator("tbody tr").count()));
+  await look("map");
+  await page.locator("tbody th a").first().click();
+  await page.waitForURL((url) => /\/devices\/[0-9a-f-]+$/.test(url.pathname) && url.href !== own);
+});
+
+await step("lists of vulnerabilities are uploaded, and say what the camera has and how sure that is", async () => {
+  await to("/vulnerabilities");
+  assert.match(await text(), /No list of vulnerabilities is here yet/);
+  // the made-up lists of the portal's tests, about this camera and the versions around its own
+  const list = (name) => readFileSync(new URL(`../../portal/tests/fixtures/vulnerabilities/${name}`, import.meta.url), "utf8")
+    .replaceAll("p1435", "p3245-v").replaceAll("9.80.1", "10.12.200").replaceAll("9.80.55", "10.12.130");
+  for (const [name, type] of [["nvd.json", "application/json"], ["kev.csv", "text/csv"]]) {
+    await page.setInputFiles("#file", { name, mimeType: type, buffer: Buffer.from(list(name)) });
+    await Promise.all([page.waitForEvent("domcontentloaded"), page.getByRole("button", { name: "Upload" }).click()]);
+  }
+  const rows = page.locator("tbody tr");
+  assert.match(await rows.first().innerText(), /CVE-2099-1001[\s\S]*Critical[\s\S]*Exploited[\s\S]*Exact version/);
+  await look("vulnerabilities");
+  await rows.first().locator("th a").click();
+  await page.waitForURL("**/vulnerabilities/CVE-2099-1001");
+  assert.match(await text(), /10\.12\.114 is listed: before 10\.12\.200/);
+  await look("vulnerability");
+  await page.locator("tbody td a").first().click();
+  await page.waitForURL("**/devices/*");
+  assert.match(await text(), /Vulnerabilities \(3\)/);
+  await to("/devices?cve=CVE-2099-1001");
+  assert.match(await text(), /1 device\b/);
+});
+
 await step("one device is edited: the name stays, and the page says who set it", async () => {
   await to("/devices?search=axis");
   await page.locator("tbody th a").click();
@@ -345,7 +380,7 @@ await step("the audit log names who did what", async () => {
 await step("a security reader sees no control that changes, and is refused by page and by API", async () => {
   const reader = await visitor();
   await signIn(reader, "rita");
-  for (const path of ["/getting-started", "/sensors", "/devices", "/alerts", "/alerts/suppressions", "/recommendations", "/threats", "/plans", "/audit"]) {
+  for (const path of ["/getting-started", "/sensors", "/devices", "/alerts", "/alerts/suppressions", "/recommendations", "/vulnerabilities", "/threats", "/plans", "/audit"]) {
     assert.equal((await reader.goto(address + path)).status(), 200, path);
     const forms = await reader.locator("main form[method=post]").evaluateAll((all) => all
       .filter((f) => f.querySelector("button")).map((f) => f.getAttribute("action")));

@@ -70,6 +70,8 @@ pub struct Asked {
     pub tag: String,
     /// `new`, `transient` or `unclassified`.
     pub state: String,
+    /// The name of a vulnerability: devices that may have it, as the latest pass over the inventory found.
+    pub cve: String,
     /// What to group by: the groups follow each other.
     pub group: String,
     /// Of the groups only this one, `unknown` for devices without.
@@ -165,6 +167,7 @@ impl Asked {
             importance: self.importance.clone(),
             tag: self.tag.clone(),
             state: self.state.clone(),
+            cve: self.cve.clone(),
             group,
             within: self.within.clone(),
             now: Timestamp::now(),

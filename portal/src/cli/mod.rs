@@ -8,6 +8,7 @@ mod import;
 mod list;
 mod register;
 mod serve;
+mod vulnerabilities;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -47,6 +48,9 @@ enum Command {
     Activation(register::Activation),
     /// Import bundles that somebody carried here from sensors without a connection
     Import(import::Import),
+    /// Import lists of vulnerabilities, and list what devices have
+    #[command(subcommand)]
+    Vulnerabilities(vulnerabilities::Vulnerabilities),
     /// List the sensors
     Sensors(list::Sensors),
     /// List the devices
@@ -104,6 +108,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Register(register) => register.run().await,
         Command::Activation(activation) => activation.run().await,
         Command::Import(import) => import.run().await,
+        Command::Vulnerabilities(vulnerabilities) => vulnerabilities.run().await,
         Command::Sensors(sensors) => sensors.run().await,
         Command::Devices(devices) => devices.run().await,
         Command::Audit(audit) => audit.run().await,

@@ -10,8 +10,9 @@ use super::inventory::percent;
 use super::label::{label, label_or_unknown};
 use super::layout::{page, Place};
 use super::table::table;
-use super::{decisions, findings, merges, missing, Failed};
+use super::{decisions, findings, merges, missing, vulnerabilities, Failed};
 use crate::api::findings::PAGE;
+use crate::api::vulnerabilities::product_of;
 use crate::api::{App, Viewer};
 use crate::moments::{moment, relative};
 use crate::store::{Device, FindingQuery, Sighting};
@@ -37,6 +38,8 @@ pub async fn one(State(portal): App, Viewer(user): Viewer, Path(id): Path<Uuid>)
         open.total += more.total;
         open.findings.extend(more.findings);
     }
+    let flaws = portal.store.vulnerabilities_of(&product_of(&device)).await?;
+    let listed = portal.store.lists().await?.is_some();
     let title = record.hostname.clone().unwrap_or_else(|| record.mac.to_string());
     let body = html! {
         p.path { a href="/devices" { "Device inventory" } }
@@ -46,6 +49,7 @@ pub async fn one(State(portal): App, Viewer(user): Viewer, Path(id): Path<Uuid>)
         (merges::of_device(&user, id, &absorbed))
         @if user.role.may_change() { (decisions::form(&device)) }
         (findings::of_device(&open, record.mac))
+        (vulnerabilities::of_device(&flaws, listed, Timestamp::now()))
         @for sighting in &sightings { (evidence(sighting)) }
     };
     Ok(page(Some(&user), Place::Devices, &title, &body).into_response())
@@ -58,11 +62,17 @@ pub(super) enum Tab {
     Attributes,
     /// What happened to it.
     Timeline,
+    /// Whom it sends to.
+    Map,
 }
 
 /// From one page of a device to the other.
 pub(super) fn tabs(device: Uuid, here: Tab) -> Markup {
-    let all = [(Tab::Attributes, "Attributes", ""), (Tab::Timeline, "Timeline", "/timeline")];
+    let all = [
+        (Tab::Attributes, "Attributes", ""),
+        (Tab::Timeline, "Timeline", "/timeline"),
+        (Tab::Map, "Map", "/map"),
+    ];
     html! {
         nav.tabs aria-label="Device" {
             @for (tab, name, path) in all {

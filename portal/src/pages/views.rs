@@ -1,8 +1,8 @@
 //! Saved views of the inventory: filters, sort, grouping and columns under a name. One can be everybody's, and one can be what
 //! an account sees first.
 
-use axum::extract::{Query, State};
-use axum::http::{StatusCode, Uri};
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::Form;
 use maud::{html, Markup};
@@ -11,18 +11,15 @@ use uuid::Uuid;
 use super::inventory::{address, columns_in};
 use super::{link, missing, refusal, Failed};
 use crate::api::devices::Asked;
+use crate::api::views::{check, read, too_many, MAX_NAME};
 use crate::api::{App, Viewer};
 use crate::portal::Portal;
-use crate::store::{Actor, Column, NewView, User, View, ViewKept, MAX_VIEWS};
+use crate::store::{Actor, Column, NewView, User, View, ViewKept};
 
 /// Name of the preference: the view an account sees first.
 const FIRST: &str = "devices.view";
 /// In place of a view's id: none, not even the first one.
 pub(super) const ALL: &str = "all";
-/// Longest name, in characters.
-const MAX_NAME: usize = 60;
-/// Longest question, in bytes.
-const MAX_QUERY: usize = 2_000;
 
 /// What is asked once views are looked up.
 pub(super) enum Resolved {
@@ -65,11 +62,6 @@ pub(super) async fn asked(portal: &Portal, user: &User, asked: Asked) -> Result<
         Resolved::Here(asked, _) => *asked,
         Resolved::Elsewhere(_) => kept,
     })
-}
-
-fn read(query: &str) -> Option<Asked> {
-    let uri: Uri = format!("/devices?{query}").parse().ok()?;
-    Query::try_from_uri(&uri).ok().map(|Query(asked)| asked)
 }
 
 /// The views there are, and how to save the present one.
@@ -146,22 +138,15 @@ pub async fn keep(
     let value = |name: &str| given.iter().find(|(key, _)| key == name).map_or("", |(_, v)| v.trim());
     let no = |text: &str| refusal(Some(&user), StatusCode::UNPROCESSABLE_ENTITY, "Not saved", text);
     let (name, query) = (value("name"), value("query"));
-    let length = name.chars().count();
-    if !(1..=MAX_NAME).contains(&length) || name.chars().any(char::is_control) {
-        return Ok(no(&format!("A view has a name of at most {MAX_NAME} characters.")));
-    }
-    let asked = read(query).filter(|_| query.len() <= MAX_QUERY);
-    if asked.is_none_or(|asked| asked.query().is_err()) {
-        return Ok(no("What is to be saved is no question the inventory understands."));
+    if let Err(reason) = check(name, query) {
+        return Ok(no(&reason));
     }
     let columns: Vec<_> = columns_in(value("columns")).iter().map(|c| c.name()).collect();
     let shared = value("shared") == "yes" && user.role.may_change();
     let view = NewView { name, shared, query, columns: &columns.join(",") };
     let id = match portal.store.keep_view(view, Actor::now(&user.name)).await? {
         ViewKept::Kept(id) => id,
-        ViewKept::TooMany => {
-            return Ok(no(&format!("There are {MAX_VIEWS} views of yours already. Remove one first.")));
-        }
+        ViewKept::TooMany => return Ok(no(&too_many())),
     };
     if value("first") == "yes" {
         portal.store.keep_preference(&user.name, FIRST, &id.to_string()).await?;

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use super::committed::Managed;
+use super::csv;
 
 /// Most rows taken.
 pub const MAX_ROWS: usize = 1_000_000;
@@ -49,7 +50,7 @@ struct Row {
 /// [`ListError`]; of a list with a wrong row nothing is taken.
 pub fn read(text: &str) -> Result<Managed, ListError> {
     let text = text.trim_start_matches('\u{feff}').trim();
-    let rows = if text.starts_with('[') { json(text)? } else { csv(text)? };
+    let rows = if text.starts_with('[') { json(text)? } else { rows(text)? };
     if rows.len() > MAX_ROWS {
         return Err(ListError::TooLong);
     }
@@ -64,11 +65,11 @@ fn json(text: &str) -> Result<Vec<Row>, ListError> {
     serde_json::from_str(text).map_err(|e| ListError::Json { line: e.line(), column: e.column() })
 }
 
-fn csv(text: &str) -> Result<Vec<Row>, ListError> {
-    let mut lines = text.lines().filter(|l| !l.trim().is_empty());
-    let heading = lines.next().unwrap_or_default();
+fn rows(text: &str) -> Result<Vec<Row>, ListError> {
+    let heading = text.lines().next().unwrap_or_default();
     let separator = if heading.contains(';') { ';' } else { ',' };
-    let names: Vec<_> = cells(heading, separator).into_iter().map(|n| n.to_lowercase()).collect();
+    let mut records = csv::records(text, separator).into_iter();
+    let names: Vec<_> = records.next().unwrap_or_default().iter().map(|n| n.to_lowercase()).collect();
     let place = |wanted: [&str; 3]| names.iter().position(|n| wanted.contains(&n.as_str()));
     let mac = place(["mac", "mac address", "macaddress"]);
     let ip = place(["ip", "ip address", "ipaddress"]);
@@ -76,31 +77,11 @@ fn csv(text: &str) -> Result<Vec<Row>, ListError> {
     if mac.is_none() && ip.is_none() && name.is_none() {
         return Err(ListError::Heading);
     }
-    let row = |line: &str| {
-        let cells = cells(line, separator);
-        let cell = |at: Option<usize>| at.and_then(|at| cells.get(at)).cloned();
+    let row = |record: Vec<String>| {
+        let cell = |at: Option<usize>| at.and_then(|at| record.get(at)).cloned();
         Row { mac: cell(mac), ip: cell(ip), name: cell(name) }
     };
-    Ok(lines.map(row).collect())
-}
-
-/// The cells of a line (RFC 4180, without line breaks inside quotes: no address or name has one).
-fn cells(line: &str, separator: char) -> Vec<String> {
-    let (mut cells, mut quoted) = (vec![String::new()], false);
-    let mut chars = line.chars().peekable();
-    while let Some(c) = chars.next() {
-        let last = cells.len() - 1;
-        match c {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                chars.next();
-                cells[last].push('"');
-            }
-            '"' => quoted = !quoted,
-            c if c == separator && !quoted => cells.push(String::new()),
-            c => cells[last].push(c),
-        }
-    }
-    cells.into_iter().map(|c| c.trim().to_owned()).collect()
+    Ok(records.map(row).collect())
 }
 
 fn take(managed: &mut Managed, row: Row) -> Result<(), String> {

@@ -189,3 +189,35 @@ async fn exports_hold_everything_that_matches_and_end_properly() {
     assert_eq!(program.get("/devices.csv?sort=evil").await.status, 422);
     assert_eq!(house.anybody().send(Method::GET, "/devices.csv", "", "").await.status, 303, "to sign in");
 }
+
+#[tokio::test]
+async fn programs_save_views_share_them_where_they_may_and_remove_them() {
+    let house = House::open().await;
+    let admin = house.program("security_admin").await;
+    let reader = house.program("security_reader").await;
+    let phones = |shared: bool| json!({ "name": "Phones", "shared": shared, "query": "type=voip_phone&sort=name", "columns": ["name", "ip"] });
+    let made = admin.post_json("/api/v1/views", &phones(true)).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    let seen = reader.get("/api/v1/views").await.json();
+    assert_eq!((&seen[0]["id"], &seen[0]["columns"]), (&json!(id), &json!(["name", "ip"])));
+    assert_eq!(reader.post_json("/api/v1/views", &phones(true)).await.status, 403);
+    assert_eq!(reader.post_json("/api/v1/views", &phones(false)).await.status, 201);
+    assert_eq!(
+        admin.get("/api/v1/views").await.json().as_array().unwrap().len(),
+        1,
+        "a reader's own is a reader's own"
+    );
+    for wrong in [
+        json!({ "name": "", "columns": ["name"] }),
+        json!({ "name": "x", "columns": ["nonsense"] }),
+        json!({ "name": "x", "columns": [] }),
+        json!({ "name": "x", "columns": ["name"], "query": "sort=nonsense" }),
+    ] {
+        assert_eq!(admin.post_json("/api/v1/views", &wrong).await.status, 422, "{wrong}");
+    }
+    let at = format!("/api/v1/views/{id}");
+    assert_eq!(reader.send(Method::DELETE, &at, "", "").await.status, 403);
+    assert_eq!(admin.send(Method::DELETE, &at, "", "").await.status, 204);
+    assert_eq!(admin.send(Method::DELETE, &at, "", "").await.status, 404);
+}
