@@ -217,7 +217,7 @@ async fn insert(on: &mut AnyConnection, all: &[&Cve]) -> Result<(), StoreError> 
     };
     let cves = all.iter().map(row).collect::<Result<Vec<_>, _>>()?;
     insert_rows(on, "cves", CVE, cves, doing).await?;
-    let products = all.iter().flat_map(|cve| cve.products().into_iter().map(|(v, p)| json!([v, p, cve.id])));
+    let products = all.iter().flat_map(|cve| cve.products.iter().map(|(v, p)| json!([v, p, cve.id])));
     insert_rows(on, "cve_products", CVE_PRODUCT, products.collect(), doing).await
 }
 

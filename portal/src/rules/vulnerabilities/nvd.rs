@@ -2,6 +2,8 @@
 //!
 //! Scores: of several the first that NVD itself gave ("Primary"), among those the newest scale.
 
+use std::collections::BTreeSet;
+
 use eyot_contract::Timestamp;
 use serde::Deserialize;
 use time::macros::format_description;
@@ -34,17 +36,10 @@ pub struct Cve {
     pub vector: String,
     /// Where it applies.
     pub configurations: Vec<Configuration>,
+    /// Vendor and product of everything vulnerable, as keys.
+    pub products: BTreeSet<(String, String)>,
     /// Criteria whose name cannot be read; they match nothing.
     pub unreadable: usize,
-}
-
-impl Cve {
-    /// Vendor and product of everything vulnerable, as keys, each once.
-    pub fn products(&self) -> std::collections::BTreeSet<(String, String)> {
-        let nodes = self.configurations.iter().flat_map(|one| &one.nodes);
-        let criteria = nodes.flat_map(|node| &node.criteria).filter(|criterion| criterion.vulnerable);
-        criteria.filter_map(|criterion| Criterion::keys(&criterion.cpe().ok()?)).collect()
-    }
 }
 
 /// Why an entry is not taken.
@@ -139,8 +134,15 @@ impl Written {
         let (published, modified) = (time(&self.published)?, time(&self.last_modified)?);
         let english = self.descriptions.into_iter().find(|d| d.lang == "en").map(|d| d.value);
         let rating = self.metrics.chosen();
-        let criteria = self.configurations.iter().flat_map(|one| &one.nodes).flat_map(|node| &node.criteria);
-        let unreadable = criteria.filter(|criterion| criterion.cpe().is_err()).count();
+        let (mut products, mut unreadable) = (BTreeSet::new(), 0);
+        for criterion in self.configurations.iter().flat_map(|one| &one.nodes).flat_map(|node| &node.criteria)
+        {
+            match criterion.cpe() {
+                Ok(cpe) if criterion.vulnerable => products.extend(Criterion::keys(&cpe)),
+                Ok(_) => {}
+                Err(_) => unreadable += 1,
+            }
+        }
         Ok(Cve {
             published,
             modified,
@@ -150,6 +152,7 @@ impl Written {
             scale: without_nul(rating.as_ref().map_or("", |r| &r.version)),
             vector: without_nul(rating.as_ref().map_or("", |r| &r.vector_string)),
             configurations: self.configurations,
+            products,
             unreadable,
             id: self.id,
         })

@@ -207,7 +207,7 @@ fn a_packed_list_says_the_same_as_an_unpacked_one() {
         (Some(9.8), "3.1"),
         "NVD's own rating, not another's newer one"
     );
-    assert!(first.products().contains(&("axis".to_owned(), "p1435".to_owned())));
+    assert!(first.products.contains(&("axis".to_owned(), "p1435".to_owned())));
     assert!(plain.cves.iter().any(|cve| cve.rejected) && plain.cves.iter().any(|cve| cve.score.is_none()));
     assert_eq!(plain.cves.iter().map(|cve| cve.unreadable).sum::<usize>(), 1);
 }
