@@ -10,6 +10,7 @@ use crate::duplicate::Duplicates;
 use crate::flow::Flows;
 use crate::fragments::{Fragment, FragmentCounters, Fragments};
 use crate::link::{self, Kind, Link, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6};
+use crate::openings::Openings;
 use crate::packet::{self, Network, Packet, Piece};
 use crate::readings::Readings;
 use crate::registry::{Dispatch, Outcome, PROTOCOLS};
@@ -161,6 +162,7 @@ pub struct Dissector {
 struct Core {
     duplicates: Duplicates,
     fragments: Fragments,
+    openings: Openings,
     flows: Flows,
     counters: Counters,
     /// Of the latest frame, as far as it came in tunnels whose ends belong to the network.
@@ -182,6 +184,7 @@ impl Dissector {
             core: Core {
                 duplicates: Duplicates::new(),
                 fragments: Fragments::default(),
+                openings: Openings::new(),
                 flows: Flows::new(&limits),
                 counters: Counters { protocols, ..Counters::default() },
                 outsides: Vec::with_capacity(MAX_TUNNELS),
@@ -407,7 +410,8 @@ impl Core {
                 (summary.source_port, summary.destination_port) = (tcp.source, tcp.destination);
                 if tcp.syn {
                     summary.opening = Some(if tcp.ack { Opening::Agreed } else { Opening::Asked });
-                    if let Some(index) = dispatch.opening() {
+                    let due = self.openings.is_due(frame.at, summary, tcp.ack);
+                    if let Some(index) = dispatch.opening().filter(|_| due) {
                         let packet = Packet {
                             source_port: tcp.source,
                             destination_port: tcp.destination,

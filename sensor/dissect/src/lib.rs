@@ -20,6 +20,7 @@ mod json;
 mod link;
 mod markup;
 mod observation;
+mod openings;
 mod packet;
 mod readings;
 mod registry;
