@@ -113,11 +113,8 @@ fn both_directions_of_a_connection() {
     assert_eq!(listener.all(Field::HttpUserAgent), ["WeMo/1.0"]);
     assert_eq!(listener.all(Field::UpnpDevice), ["modelName=Insight", "firmwareVersion=WeMo_WW_2.00"]);
     assert!(listener.said.iter().all(|(mac, field, _)| {
-        *mac == if matches!(field, Field::HttpUserAgent | Field::HttpHost | Field::HttpPath) {
-            CLIENT
-        } else {
-            SERVER
-        }
+        let asks = matches!(field, Field::TcpSyn | Field::HttpUserAgent | Field::HttpHost | Field::HttpPath);
+        *mac == if asks { CLIENT } else { SERVER }
     }));
 }
 
