@@ -105,7 +105,8 @@ fn operation_of(
             described["requestBody"] = json!({ "required": required, "content": content });
         }
         Body::Bytes => {
-            let content = json!({ "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } });
+            let content =
+                json!({ "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } });
             described["requestBody"] = json!({ "required": true, "content": content });
         }
         Body::Form { schema } => {

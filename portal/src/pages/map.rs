@@ -26,7 +26,7 @@ const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 420.0;
 const RING: (f64, f64) = (250.0, 160.0);
 /// Longest name in the drawing, in characters.
-const SHORT: usize = 22;
+const SHORT: usize = 34;
 
 /// `GET /devices/{id}/map`.
 ///
@@ -123,7 +123,7 @@ fn drawing(title: &str, peers: &[KnownPeer]) -> Markup {
     let most = drawn.iter().map(|p| p.peer.bytes).max().unwrap_or(1).max(1) as f64;
     let middle = (WIDTH / 2.0, HEIGHT / 2.0);
     let at = |n: usize| {
-        let angle = TAU * n as f64 / drawn.len() as f64 - TAU / 4.0;
+        let angle = TAU * n as f64 / drawn.len() as f64;
         (middle.0 + RING.0 * angle.cos(), middle.1 + RING.1 * angle.sin())
     };
     // from 1 to 7 units, by orders of magnitude

@@ -64,7 +64,8 @@ impl IntoResponse for Failed {
 /// # Errors
 /// The store fails.
 pub async fn first(State(portal): App, _: Viewer) -> Result<Redirect, Failed> {
-    let place = if portal.store.sensor_names(None).await?.is_empty() { "/getting-started" } else { "/sensors" };
+    let place =
+        if portal.store.sensor_names(None).await?.is_empty() { "/getting-started" } else { "/sensors" };
     Ok(Redirect::to(place))
 }
 
