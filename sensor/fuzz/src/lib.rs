@@ -47,8 +47,11 @@ pub fn frames(protocol: &Protocol, message: &[u8]) -> Vec<Vec<u8>> {
                 all.extend(connection(port, ANY_PORT, message));
             }
             Carrier::AnyTcp => all.extend(connection(ANY_PORT, 8_123, message)),
-            // reached through the other protocol's own inputs
-            Carrier::Within(_) => {}
+            // the message is the other protocol's, with this one in it
+            Carrier::Within(outer) => {
+                let outer = protocols().iter().find(|p| p.name == outer);
+                all.extend(outer.into_iter().flat_map(|outer| frames(outer, message)));
+            }
         }
     }
     all

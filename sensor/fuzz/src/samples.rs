@@ -15,8 +15,33 @@ const TEXTS: &[(&str, &str)] = &[
     ("smtp", "220 mail ESMTP\r\n"),
     ("ssdp", "NOTIFY * HTTP/1.1\r\nNT: upnp:rootdevice\r\nSERVER: a/1 UPnP/1.0 b/2\r\nUSN: uuid:1\r\n\r\n"),
     ("ssh", "SSH-2.0-dropbear_2019.78\r\n"),
-    ("upnp", "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n<root><device><modelName>a</modelName></device></root>"),
+    ("fox", "fox a 0 -1 fox hello\n{\nfox.version=s:1.0.1\nhostName=s:a\napp.version=s:3.8\n};;\n"),
+    ("hiflying", "192.168.1.20,001122334455,HF-LPB100"),
+    ("ipp", "HTTP/1.1 200 OK\r\nContent-Type: application/ipp\r\nContent-Length: 31\r\n\r\n\u{1}\u{1}\0\0\0\0\0\u{7}\u{4}\u{41}\0\u{c}printer-info\0\u{4}Hall\u{3}"),
+    ("pjl", "@PJL INFO ID\r\n\"LASER 1\"\r\n\u{c}"),
+    ("poct1", "<?xml version=\"1.0\"?><HEL.R01><DEV><DEV.vendor_id V=\"a\"/><DEV.model_id V=\"b\"/></DEV></HEL.R01>"),
+    ("sadp", "<?xml version=\"1.0\"?><ProbeMatch><DeviceDescription>DS-2</DeviceDescription><DeviceSN>1</DeviceSN></ProbeMatch>"),
+    ("wiz", "{\"method\":\"getSystemConfig\",\"result\":{\"mac\":\"001122334455\",\"moduleName\":\"ESP01\",\"fwVersion\":\"1.1\"}}"),
+    ("upnp", "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n<root xmlns=\"urn:schemas-upnp-org:device-1-0\"><device><modelName>a</modelName></device></root>"),
     ("wsd", "<Envelope><Body><ProbeMatches><Types>dn:Printer</Types></ProbeMatches></Body></Envelope>"),
+];
+/// Messages in bytes, by protocol.
+const BYTES: &[(&str, &[u8])] = &[
+    ("arp", ARP),
+    ("bjnp", b"BJNP\x81\x30\0\0\0\x01\0\0\0\0\0\x18\0\x18MFG:Canon;MDL:MX860;x=y"),
+    ("dahua", b"\x20\0\0\0DHIP\0\0\0\0\0\0\0\0\xff\0\0\0\0\0\0\0\xff\0\0\0\0\0\0\0{\"method\":\"client.notifyDevInfo\",\"params\":{\"deviceInfo\":{\"DeviceClass\":\"IPC\",\"DeviceType\":\"a\"}}}"),
+    ("dns", QUESTION),
+    ("edp", b"\x01\0\0\x3c\0\0\0\x01\0\0\0\x04\x96\x01\x02\x03\x99\x02\0\x24\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\x0f\x03\x02\x0b\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x99\x01\0\x0aX440-1\x99\0\0\x04"),
+    ("eq3", b"eQ3MaxApKEQ0123456>I\0\x09\x7f\x2c\x01\x13"),
+    ("fdp", b"\x01\xb4\0\0\0\x01\0\x0acloset\0\x06\0\x0fICX6430-24P"),
+    ("lifx", b"\x38\0\0\x54\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0f\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x50\0\x02\0"),
+    ("lldp", LLDP),
+    ("llmnr", QUESTION),
+    ("mdns", QUESTION),
+    ("miio", b"\x21\x31\0\x20\0\0\0\0\0\x12\xd6\x87\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
+    ("smarter", b"\x65\x01\x13~"),
+    ("snmp", SNMP),
+    ("tcp", SYN),
 ];
 /// A question of DNS: `a.test`, any record.
 const QUESTION: &[u8] = b"\0\x01\x01\0\0\x01\0\0\0\0\0\0\x01a\x04test\0\0\xff\0\x01";
@@ -52,19 +77,23 @@ pub fn capture() -> Vec<u8> {
 }
 
 fn message(name: &str) -> Vec<u8> {
+    let text = TEXTS.iter().find(|(of, _)| *of == name).map(|(_, text)| text.as_bytes());
+    let known = text.or_else(|| BYTES.iter().find(|(of, _)| *of == name).map(|(_, bytes)| *bytes));
     match name {
-        "arp" => ARP.to_vec(),
         "dhcp" => dhcp(),
-        "dns" | "mdns" | "llmnr" => QUESTION.to_vec(),
-        "lldp" => LLDP.to_vec(),
-        "snmp" => SNMP.to_vec(),
-        "tcp" => SYN.to_vec(),
-        "smarter" => b"\x65\x01\x13~".to_vec(),
-        _ => match TEXTS.iter().find(|(of, _)| *of == name) {
-            Some((_, text)) => text.as_bytes().to_vec(),
-            None => (0..48).collect(),
-        },
+        "dicom" => dicom(),
+        _ => known.map_or_else(|| (0..48).collect(), <[u8]>::to_vec),
     }
+}
+
+/// A modality asks an archive for an association.
+fn dicom() -> Vec<u8> {
+    let mut bytes = vec![1, 0, 0, 0, 0, 0, 0, 1, 0, 0];
+    bytes.extend(b"PACS            CT01            ");
+    bytes.resize(bytes.len() + 32, 0);
+    bytes.extend(b"\x10\0\0\x15\x31.2.840.10008.3.1.1.1\x50\0\0\x10\x52\0\0\x0c1.3.12.2.1.1");
+    bytes[5] = (bytes.len() - 6) as u8;
+    bytes
 }
 
 /// A request with host name, vendor class and the list of what is asked for.
