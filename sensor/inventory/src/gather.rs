@@ -133,11 +133,11 @@ impl Gatherer {
             return;
         }
         let news = readings.len() > before || summary.opening.is_some() || summary.protocol.is_some();
-        let sighting = Sighting { at: frame.at, frames: 1, bytes: frame.wire_len.into(), summary };
+        let bytes = frame.wire_len.into();
         if news {
-            self.gathered.push(sighting);
+            self.gathered.push(Sighting { at: frame.at, frames: 1, bytes, summary });
         } else {
-            self.draw_together(sighting);
+            self.draw_together(frame.at, 1, bytes, &summary);
         }
         if summary.tunnel.is_some() {
             self.outsides(frame, &summary);
@@ -149,13 +149,15 @@ impl Gatherer {
     fn outsides(&mut self, frame: &Frame<'_>, inside: &Summary) {
         for at in 0..self.dissector.outsides().len() {
             let outside = self.dissector.outsides()[at];
-            self.draw_together(Sighting::outside(frame, outside, inside));
+            let Sighting { at, frames, bytes, summary } = Sighting::outside(frame, outside, inside);
+            self.draw_together(at, frames, bytes, &summary);
         }
     }
 
+    /// What makes a sighting; it is put together only where it is handed on.
     #[inline]
-    fn draw_together(&mut self, sighting: Sighting) {
-        let key = self.key(&sighting.summary);
+    fn draw_together(&mut self, at: Timestamp, frames: u64, bytes: u64, summary: &Summary) {
+        let key = self.key(summary);
         let place = key as usize % CONVERSATIONS;
         let cell = &mut self.cells[place];
         if cell.key == key {
@@ -163,15 +165,15 @@ impl Gatherer {
                 cell.waits = true;
                 self.counted.push(place);
             }
-            cell.frames += u32::from(sighting.frames > 0);
-            cell.bytes += sighting.bytes;
-            cell.at = cell.at.max(sighting.at);
+            cell.frames += u32::from(frames > 0);
+            cell.bytes += bytes;
+            cell.at = cell.at.max(at);
             return;
         }
         self.hand_on(place);
-        self.cells[place] = Cell { key, at: sighting.at, ..EMPTY };
-        self.summaries[place] = sighting.summary;
-        self.gathered.push(sighting);
+        self.cells[place] = Cell { key, at, ..EMPTY };
+        self.summaries[place] = *summary;
+        self.gathered.push(Sighting { at, frames, bytes, summary: *summary });
     }
 
     /// Hands on what was counted so far.

@@ -148,13 +148,15 @@ impl Inventory {
 
     /// Every device's record, by MAC address; devices that people merged are one.
     pub fn records(&self) -> Vec<DeviceRecord> {
-        let mut records: Vec<_> = self
-            .devices()
-            .filter(|device| self.shown_under(device.mac) == device.mac)
-            .filter_map(|device| self.record(device.mac))
-            .collect();
-        records.sort_by_key(|r| r.mac);
-        records
+        self.each_record().collect()
+    }
+
+    /// The same, each made only when it is asked for.
+    pub fn each_record(&self) -> impl Iterator<Item = DeviceRecord> + '_ {
+        let mut shown: Vec<_> =
+            self.devices().map(|device| device.mac).filter(|mac| self.shown_under(*mac) == *mac).collect();
+        shown.sort_unstable();
+        shown.into_iter().filter_map(|mac| self.record(mac))
     }
 
     /// What the sensor tells the world about the device with this address, under whichever of its addresses that is.
@@ -587,8 +589,8 @@ fn claim_of(field: Field) -> Option<AddressSource> {
 
 /// Protocols that no router passes on, or whose readings name their device themselves.
 const LOCAL_PROTOCOLS: &[&str] = &[
-    "arp", "nd", "dhcp", "dhcp6", "lldp", "cdp", "fdp", "edp", "stp", "eapol", "igmp", "vrrp", "hsrp", "ospf",
-    "profinet", "mndp",
+    "arp", "nd", "dhcp", "dhcp6", "lldp", "cdp", "fdp", "edp", "stp", "eapol", "igmp", "vrrp", "hsrp",
+    "ospf", "profinet", "mndp",
 ];
 
 /// Whether the field belongs to one of [`LOCAL_PROTOCOLS`]. Asked of every reading, so the names are compared once only.

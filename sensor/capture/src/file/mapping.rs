@@ -29,8 +29,9 @@ const ALIGN: u64 = 64 << 10;
 const WORTH_IT: u64 = 1 << 20;
 /// fcntl(2)'s request for the signal that says somebody waits; the libc crate has it for other C libraries only.
 const F_SETSIG: libc::c_int = 10;
-/// Bytes of the next record that are asked for early: its header and those of the network.
-const AHEAD: [usize; 2] = [0, 64];
+/// Places in a later record that are asked for early: its header, those of the network, and, wherever a cache line ends, the
+/// last byte that the search for second copies looks at.
+const AHEAD: [usize; 3] = [0, 64, 16 + 14 + 64 - 1];
 
 /// A file under a lease, and the stretch of it that is mapped now.
 #[derive(Debug)]

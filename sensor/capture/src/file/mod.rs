@@ -200,7 +200,14 @@ impl Source for FileSource {
             };
             match next {
                 Ok(Next::Record(record)) => {
-                    self.window.prefetch(record.length);
+                    match &self.reader {
+                        // of the next one the beginning has been asked for already
+                        Reader::Pcap(reader) => {
+                            let length = |header: &[u8]| reader.length(header);
+                            self.window.prefetch_second(record.length, format::PCAP_RECORD, length);
+                        }
+                        Reader::Pcapng(_) => self.window.prefetch(record.length),
+                    }
                     let whole = self.window.peek(record.length);
                     let bytes = &whole[record.start..record.start + record.captured];
                     each(&Frame {

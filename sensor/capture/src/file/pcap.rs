@@ -46,6 +46,12 @@ impl Reader {
         }))
     }
 
+    /// Length of a record with this header, if it is a good one: to look ahead, not to read.
+    #[inline]
+    pub fn length(&self, header: &[u8]) -> usize {
+        self.record_header + self.order.u32(header, 8) as usize
+    }
+
     /// The next record.
     #[inline]
     pub fn next(&mut self, window: &mut Window) -> Result<Next, Damage> {

@@ -73,6 +73,18 @@ impl Window {
         }
     }
 
+    /// The same for what comes one record later: behind the next `count` bytes lies a record, and by its header of so many
+    /// bytes `length` tells how long that one is.
+    #[inline]
+    pub fn prefetch_second(&self, count: usize, header: usize, length: impl FnOnce(&[u8]) -> usize) {
+        if let Store::Mapped(mapping, _) = &self.store {
+            let at = self.start + count;
+            if let Some(header) = mapping.bytes().get(at..at + header) {
+                mapping.prefetch(at.saturating_add(length(header)));
+            }
+        }
+    }
+
     /// Moves on by `count` bytes, which must have been peeked at.
     #[inline]
     pub fn consume(&mut self, count: usize) {

@@ -21,6 +21,8 @@ const HEADER_BYTES: usize = 12;
 const MAX_MESSAGE: usize = 65_535;
 /// Longest name in text, RFC 1035 section 2.3.4.
 const MAX_NAME: usize = 255;
+/// Room that nearly all names are content with.
+const USUAL_NAME: usize = 64;
 /// Pointers followed within one name.
 const MAX_JUMPS: usize = 16;
 /// Entries read of one message.
@@ -225,7 +227,7 @@ fn skip_name(bytes: &[u8], mut at: usize) -> Option<usize> {
 }
 
 fn name(bytes: &[u8], mut at: usize) -> Option<String> {
-    let mut out = String::new();
+    let mut out = String::with_capacity(USUAL_NAME);
     let mut jumps = 0;
     loop {
         let length = *bytes.get(at)?;
@@ -257,22 +259,30 @@ fn name(bytes: &[u8], mut at: usize) -> Option<String> {
     Some(out).filter(|name| !name.is_empty())
 }
 
+/// The trees of reverse names (RFC 1035 section 3.5, RFC 3596 section 2.5).
+const REVERSE_IPV4: &str = ".in-addr.arpa";
+const REVERSE_IPV6: &str = ".ip6.arpa";
+
 /// A name under the reverse trees.
 pub(crate) fn is_reverse(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    name.ends_with(".in-addr.arpa") || name.ends_with(".ip6.arpa")
+    under(name, REVERSE_IPV4).or_else(|| under(name, REVERSE_IPV6)).is_some()
+}
+
+/// What stands before the name of a tree.
+fn under<'n>(name: &'n str, tree: &str) -> Option<&'n str> {
+    let (below, end) = name.split_at_checked(name.len().checked_sub(tree.len())?)?;
+    end.eq_ignore_ascii_case(tree).then_some(below)
 }
 
 /// The address that a reverse name stands for.
 pub(crate) fn reverse_address(name: &str) -> Option<IpAddr> {
-    let name = name.to_ascii_lowercase();
-    if let Some(digits) = name.strip_suffix(".in-addr.arpa") {
+    if let Some(digits) = under(name, REVERSE_IPV4) {
         let mut octets = digits.rsplit('.').map(str::parse::<u8>);
         let mut next = || octets.next()?.ok();
         let address = Ipv4Addr::new(next()?, next()?, next()?, next()?);
         return octets.next().is_none().then_some(IpAddr::V4(address));
     }
-    let digits = name.strip_suffix(".ip6.arpa")?;
+    let digits = under(name, REVERSE_IPV6)?;
     let mut bits = 0_u128;
     let mut count = 0;
     for digit in digits.rsplit('.') {

@@ -20,7 +20,7 @@ pub fn run(args: &DevicesArgs) -> anyhow::Result<ExitCode> {
     let mut inventory = Store::open_read_only(&args.database)?.load()?;
     inventory.identify(usize::MAX);
     let mut out = BufWriter::new(stdout().lock());
-    show::devices(&mut out, &inventory.records(), args.format)?;
+    show::devices(&mut out, inventory.each_record(), args.format)?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }

@@ -31,7 +31,7 @@ const HEADER: [&str; 23] = [
 ];
 
 /// Writes devices; evidence stays out, it is a list of its own.
-pub fn devices(out: &mut impl Write, records: &[DeviceRecord]) -> io::Result<()> {
+pub fn devices(out: &mut impl Write, records: impl Iterator<Item = DeviceRecord>) -> io::Result<()> {
     line(out, &HEADER.map(str::to_owned))?;
     for r in records {
         let text = |o: &Option<String>| o.clone().unwrap_or_default();

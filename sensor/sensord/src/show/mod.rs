@@ -20,13 +20,17 @@ const UNKNOWN: &str = "-";
 ///
 /// # Errors
 /// When the output cannot be written.
-pub fn devices(out: &mut impl Write, records: &[DeviceRecord], format: DeviceFormat) -> io::Result<()> {
+pub fn devices(
+    out: &mut impl Write,
+    records: impl Iterator<Item = DeviceRecord>,
+    format: DeviceFormat,
+) -> io::Result<()> {
     match format {
         DeviceFormat::Table => as_table(out, records),
         DeviceFormat::Csv => csv::devices(out, records),
         DeviceFormat::Ndjson => {
             for record in records {
-                serde_json::to_writer(&mut *out, record)?;
+                serde_json::to_writer(&mut *out, &record)?;
                 out.write_all(b"\n")?;
             }
             Ok(())
@@ -39,10 +43,12 @@ pub fn or_dash(text: Option<&str>) -> String {
     text.filter(|t| !t.is_empty()).unwrap_or(UNKNOWN).to_owned()
 }
 
-fn as_table(out: &mut impl Write, records: &[DeviceRecord]) -> io::Result<()> {
+fn as_table(out: &mut impl Write, records: impl Iterator<Item = DeviceRecord>) -> io::Result<()> {
+    let mut count = 0_usize;
     let mut table =
         Table::new(["MAC", "IP", "HOSTNAME", "VENDOR", "TYPE", "MODEL", "FIRMWARE", "SURE", "LAST SEEN"]);
     for r in records {
+        count += 1;
         let mut ip = or_dash(r.ips.first().map(ToString::to_string).as_deref());
         if r.ips.len() > 1 {
             ip.push_str(&format!(" +{}", r.ips.len() - 1));
@@ -60,7 +66,7 @@ fn as_table(out: &mut impl Write, records: &[DeviceRecord]) -> io::Result<()> {
         ]);
     }
     table.write(out)?;
-    writeln!(out, "{} {}", records.len(), if records.len() == 1 { "device" } else { "devices" })
+    writeln!(out, "{count} {}", if count == 1 { "device" } else { "devices" })
 }
 
 /// `2016-04-07 12:34` of an RFC 3339 time.
