@@ -130,7 +130,9 @@ fn what_the_owner_wishes_is_followed_and_answered() {
     assert_eq!(macs, (1..=5).map(mac).collect::<Vec<_>>());
     assert!(messages.iter().all(|m| m["schema"] == "eyot.message/1" && m["sensor"] == "lab-7"));
     // whoever keeps the firewall has to know where files go
-    lab.wait("the account's name", |lab| lab.status()["storage_hosts"] == json!(["lab.blob.core.windows.net"]));
+    lab.wait("the account's name", |lab| {
+        lab.status()["storage_hosts"] == json!(["lab.blob.core.windows.net"])
+    });
     lab.wait("the answer", |_| hub.reported()["snapshot"]["ac"] == 200);
     assert_eq!(lab.log().matches("starting").count(), rounds);
 
