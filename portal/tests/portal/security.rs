@@ -147,9 +147,8 @@ async fn no_address_takes_more_than_its_limit() {
         .filter(|r| r.method == Method::POST || r.method == Method::PUT || r.method == Method::PATCH)
     {
         let kind = match route.path {
-            "/threats" | "/plans/managed" | "/bundles" | "/software" | "/api/v1/software" => {
-                "multipart/form-data; boundary=x"
-            }
+            "/threats" | "/plans/managed" | "/bundles" | "/vulnerabilities" | "/software"
+            | "/api/v1/software" => "multipart/form-data; boundary=x",
             path if !path.starts_with("/api/") => "application/x-www-form-urlencoded",
             _ => "application/json",
         };
@@ -160,7 +159,11 @@ async fn no_address_takes_more_than_its_limit() {
         };
         let mut body = Vec::new();
         if kind.starts_with("multipart") {
-            let field = if route.path == "/bundles" { "bundle" } else { "list" };
+            let field = match route.path {
+                "/bundles" => "bundle",
+                "/vulnerabilities" => "file",
+                _ => "list",
+            };
             body.extend(
                 format!("--x\r\nContent-Disposition: form-data; name=\"{field}\"; filename=\"a\"\r\n\r\n")
                     .bytes(),

@@ -22,7 +22,7 @@ use crate::support::arp;
 const HUB: &str = "lab.azure-devices.net";
 const EVENTS: &str = "lab.servicebus.windows.net";
 const DPS: &str = "global.azure-devices-provisioning.net";
-const STORAGE: &str = "labstore.blob.core.windows.net";
+pub const STORAGE: &str = "labstore.blob.core.windows.net";
 /// base64 of 32 bytes; the group's, and the storage account's.
 pub const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 /// How long anything may take to come about.
