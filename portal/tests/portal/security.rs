@@ -3,6 +3,7 @@
 
 use eyot_contract::path;
 use eyot_portal::{routes, Role, Route, Who};
+use hyper::body::Bytes;
 use hyper::Method;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SigningKey,
@@ -170,9 +171,17 @@ async fn no_address_takes_more_than_its_limit() {
             );
         }
         body.resize(route.limit + 1, b'x');
-        let sent = client.try_send(route.method.clone(), &filled(route), kind, body.into()).await;
-        // who stops listening in the middle may cut the sender off before the answer is read: too much, all the same
-        let status = sent.map_or_else(|_| "413".to_owned(), |answer| answer.status.as_u16().to_string());
+        let body = Bytes::from(body);
+        let mut status = "cut off".to_owned();
+        // who stops listening in the middle may cut the sender off before the answer is read: asked once more then
+        for _ in 0..20 {
+            if let Ok(answer) =
+                client.try_send(route.method.clone(), &filled(route), kind, body.clone()).await
+            {
+                status = answer.status.as_u16().to_string();
+                break;
+            }
+        }
         let fits = match route.path {
             // they read no body
             "/logout" => ["303"].contains(&status.as_str()),
