@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use eyot_contract::{Attribute, Evidence, Nature, Timestamp};
+use eyot_contract::{Attribute, DeviceRecord, Evidence, Nature, Timestamp};
 use maud::{html, Markup};
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use crate::api::findings::PAGE;
 use crate::api::vulnerabilities::product_of;
 use crate::api::{App, Viewer};
 use crate::moments::{moment, relative};
-use crate::store::{Device, FindingQuery, Sighting};
+use crate::store::{Device, FindingQuery, Sighting, User};
 
 /// `GET /devices/{id}`.
 ///
@@ -25,7 +25,7 @@ pub async fn one(State(portal): App, Viewer(user): Viewer, Path(id): Path<Uuid>)
     let Some(device) = portal.store.device(id).await? else {
         return Ok(match portal.store.merged_into(id).await? {
             Some(into) => Redirect::to(&format!("/devices/{into}")).into_response(),
-            None => missing(&user, "There is no such device. It may have been deleted."),
+            None => no_device(&user),
         });
     };
     let absorbed = portal.store.absorbed(id).await?;
@@ -40,11 +40,9 @@ pub async fn one(State(portal): App, Viewer(user): Viewer, Path(id): Path<Uuid>)
     }
     let flaws = portal.store.vulnerabilities_of(&product_of(&device)).await?;
     let listed = portal.store.lists().await?.is_some();
-    let title = record.hostname.clone().unwrap_or_else(|| record.mac.to_string());
+    let title = called(record);
     let body = html! {
-        p.path { a href="/devices" { "Device inventory" } }
-        h1 { (title) }
-        (tabs(id, Tab::Attributes))
+        (head(id, &title, Tab::Attributes))
         (attributes(&device, Timestamp::now()))
         (merges::of_device(&user, id, &absorbed))
         @if user.role.may_change() { (decisions::form(&device)) }
@@ -53,6 +51,25 @@ pub async fn one(State(portal): App, Viewer(user): Viewer, Path(id): Path<Uuid>)
         @for sighting in &sightings { (evidence(sighting)) }
     };
     Ok(page(Some(&user), Place::Devices, &title, &body).into_response())
+}
+
+/// What a device is called: by its own name, by its address otherwise.
+pub(super) fn called(record: &DeviceRecord) -> String {
+    record.hostname.clone().unwrap_or_else(|| record.mac.to_string())
+}
+
+/// The answer of each of a device's pages where there is none.
+pub(super) fn no_device(user: &User) -> Response {
+    missing(user, "There is no such device. It may have been deleted.")
+}
+
+/// What each of a device's pages begins with: the way back, its name, the way to the others.
+pub(super) fn head(id: Uuid, title: &str, here: Tab) -> Markup {
+    html! {
+        p.path { a href="/devices" { "Device inventory" } }
+        h1 { (title) }
+        (tabs(id, here))
+    }
 }
 
 /// A page of one device.
@@ -67,7 +84,7 @@ pub(super) enum Tab {
 }
 
 /// From one page of a device to the other.
-pub(super) fn tabs(device: Uuid, here: Tab) -> Markup {
+fn tabs(device: Uuid, here: Tab) -> Markup {
     let all = [
         (Tab::Attributes, "Attributes", ""),
         (Tab::Timeline, "Timeline", "/timeline"),

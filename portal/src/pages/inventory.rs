@@ -8,7 +8,7 @@ use eyot_contract::Timestamp;
 use maud::{html, Markup};
 use uuid::Uuid;
 
-use super::device::yes_or_no;
+use super::device::{called, yes_or_no};
 use super::label::{label, label_or_unknown};
 use super::layout::{page, Place};
 use super::table::table;
@@ -140,7 +140,7 @@ fn heading(column: Column, asked: &Asked, query: &DeviceQuery) -> Markup {
 }
 
 fn row(user: &User, device: &Device, shown: &[Column], now: Timestamp) -> Markup {
-    let name = device.record.hostname.clone().unwrap_or_else(|| device.record.mac.to_string());
+    let name = called(&device.record);
     html! { tr {
     @if user.role.may_change() { td { input.plain type="checkbox" name="id" value=(device.id) aria-label={ "Choose " (name) }; } }
     @for column in shown { (table_cell(device, *column, now)) } } }
@@ -151,8 +151,7 @@ fn table_cell(device: &Device, column: Column, now: Timestamp) -> Markup {
     let plain = |value: &Option<String>| html! { td { (value.as_deref().unwrap_or("–")) } };
     match column {
         Column::Name => {
-            let name = record.hostname.clone().unwrap_or_else(|| record.mac.to_string());
-            html! { th scope="row" { a href={ "/devices/" (device.id) } { (name) } } }
+            html! { th scope="row" { a href={ "/devices/" (device.id) } { (called(record)) } } }
         }
         Column::Ip => html! {
             td.code {

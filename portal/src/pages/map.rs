@@ -11,10 +11,10 @@ use eyot_contract::{Location, Peer, Timestamp};
 use maud::{html, Markup};
 use uuid::Uuid;
 
-use super::device::{tabs, Tab};
+use super::device::{called, head, no_device, Tab};
 use super::layout::{page, Place};
 use super::table::{headings, table};
-use super::{missing, Failed};
+use super::Failed;
 use crate::api::{App, Viewer};
 use crate::moments::{cell, relative};
 use crate::store::KnownPeer;
@@ -38,15 +38,13 @@ pub async fn show(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Failed> {
     let Some(device) = portal.store.device(id).await? else {
-        return Ok(missing(&user, "There is no such device. It may have been deleted."));
+        return Ok(no_device(&user));
     };
     let peers = portal.store.peers_of(id).await?;
     let now = Timestamp::now();
-    let title = device.record.hostname.clone().unwrap_or_else(|| device.record.mac.to_string());
+    let title = called(&device.record);
     let body = html! {
-        p.path { a href="/devices" { "Device inventory" } }
-        h1 { (title) }
-        (tabs(id, Tab::Map))
+        (head(id, &title, Tab::Map))
         @if peers.is_empty() {
             p { "No sensor has seen this device send to another one yet." }
         } @else {

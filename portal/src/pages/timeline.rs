@@ -6,10 +6,10 @@ use eyot_contract::Timestamp;
 use maud::html;
 use uuid::Uuid;
 
-use super::device::{tabs, Tab};
+use super::device::{called, head, no_device, Tab};
 use super::layout::{page, Place};
 use super::table::{headings, table};
-use super::{missing, Failed};
+use super::Failed;
 use crate::api::merges::history;
 use crate::api::{App, Viewer};
 use crate::moments::{cell, relative};
@@ -25,16 +25,14 @@ pub async fn show(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Failed> {
     let Some(device) = portal.store.device(id).await? else {
-        return Ok(missing(&user, "There is no such device. It may have been deleted."));
+        return Ok(no_device(&user));
     };
     let events = history(&portal, &device).await?;
     let days = portal.store.retention_days().await?;
     let now = Timestamp::now();
-    let title = device.record.hostname.clone().unwrap_or_else(|| device.record.mac.to_string());
+    let title = called(&device.record);
     let body = html! {
-        p.path { a href="/devices" { "Device inventory" } }
-        h1 { (title) }
-        (tabs(id, Tab::Timeline))
+        (head(id, &title, Tab::Timeline))
         p.hint {
             "What sensors saw change and what people did, kept for " (days) " days. A return is told after an hour of silence or more."
             @if events.len() >= MAX_EVENTS_SHOWN { " The latest " (MAX_EVENTS_SHOWN) " are shown." }
